@@ -1,0 +1,105 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Class says what an error means for the batch that met it.
+type Class int
+
+const (
+	// ClassRetry: the same batch may succeed later. Any plain error.
+	ClassRetry Class = iota
+	// ClassUnknown: sent, but not answered: the destination may have it. Tried
+	// again, counted as a possible duplicate.
+	ClassUnknown
+	// ClassReject: some events will never be taken. With a dead-letter channel
+	// they go there; without, the batch is tried again, as in Flume.
+	ClassReject
+	// ClassFatal: cannot work as configured. The component is marked failed
+	// and tried again slowly.
+	ClassFatal
+	// ClassShutdown: nobody's fault, the agent or the component is stopping.
+	ClassShutdown
+)
+
+// String names the class.
+func (c Class) String() string {
+	return [...]string{"retry", "unknown outcome", "rejected", "fatal", "shutting down"}[c]
+}
+
+// Sentinel errors of the contract.
+var (
+	// ErrFull: a channel stayed full for as long as it may be waited for. Retry.
+	ErrFull = errors.New("channel is full")
+	// ErrClosed: the channel or component is closed. Shutting down.
+	ErrClosed = errors.New("closed")
+	// ErrSettled: Ack or Nack of a delivery that was acknowledged or returned before.
+	ErrSettled = errors.New("delivery is already settled")
+)
+
+type classified struct {
+	class    Class
+	err      error
+	after    time.Duration
+	rejected []int
+}
+
+func (e *classified) Error() string { return e.err.Error() }
+func (e *classified) Unwrap() error { return e.err }
+
+// Retry marks err as worth trying again. Plain errors are, too.
+func Retry(err error) error { return &classified{class: ClassRetry, err: err} }
+
+// RetryAfter is Retry with the pause that the other side asked for.
+func RetryAfter(err error, pause time.Duration) error {
+	return &classified{class: ClassRetry, err: err, after: pause}
+}
+
+// Unknown marks err as coming after the batch was sent: it may have been stored.
+func Unknown(err error) error { return &classified{class: ClassUnknown, err: err} }
+
+// Reject marks the events of these indexes (of the batch that was passed) as
+// never acceptable, and says that all others have been delivered. Without
+// indexes it says that at least one event is not acceptable and that none has
+// been delivered.
+func Reject(err error, indexes ...int) error {
+	return &classified{class: ClassReject, err: err, rejected: indexes}
+}
+
+// Fatal marks err as not curable by trying again soon.
+func Fatal(err error) error { return &classified{class: ClassFatal, err: err} }
+
+// ClassOf returns the class of err, looking through wrapping. The outermost
+// class counts.
+func ClassOf(err error) Class {
+	var c *classified
+	switch {
+	case errors.As(err, &c):
+		return c.class
+	case errors.Is(err, context.Canceled), errors.Is(err, ErrClosed):
+		return ClassShutdown
+	default:
+		return ClassRetry
+	}
+}
+
+// Pause returns the pause that RetryAfter asked for, or 0.
+func Pause(err error) time.Duration {
+	var c *classified
+	if errors.As(err, &c) {
+		return c.after
+	}
+	return 0
+}
+
+// Rejected returns the indexes given to Reject; nil when there are none.
+func Rejected(err error) []int {
+	var c *classified
+	if errors.As(err, &c) && c.class == ClassReject {
+		return c.rejected
+	}
+	return nil
+}

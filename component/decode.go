@@ -369,3 +369,17 @@ func (d *decoder) isClaimed(key string) bool {
 	}
 	return false
 }
+
+// Claim is something that only one component of an agent can have: a port, a
+// directory.
+type Claim struct {
+	What string // "TCP port", "directory"
+	ID   string // "44444", "/var/lib/flume"
+	Host string // for ports: the address, "" for all
+	Key  string // the property it comes from
+}
+
+// Claimer is a Config struct that claims something. A port of 0 is not claimed.
+type Claimer interface {
+	Claims() []Claim
+}

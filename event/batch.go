@@ -15,6 +15,7 @@ type Batch struct {
 	events []Event
 	store  []Event // the backing of events that this batch owns and reuses
 	shared bool    // events is another batch's slice: copy before changing it
+	sealed bool    // the interceptors are through: read-only from here on
 
 	mem     arena
 	headers []Header // current slab of headers, len = used; kept for reuse
@@ -87,7 +88,7 @@ func (b *Batch) Release() {
 	// Stale events and headers would keep other memory alive.
 	clear(b.store)
 	clear(b.headers)
-	b.events, b.shared = nil, false
+	b.events, b.shared, b.sealed = nil, false, false
 	if poison {
 		return // never reused: a second Release of it is then always caught
 	}
@@ -99,6 +100,19 @@ func (b *Batch) Release() {
 	}
 	b.store, b.headers = b.store[:0], b.headers[:0]
 	batchPool.Put(b)
+}
+
+// Seal makes the batch read-only for good: the interceptors are through with it.
+// Builds that poison memory panic when a sealed batch is changed.
+func (b *Batch) Seal() { b.sealed = true }
+
+// Sealed reports whether Seal was called: the batch has been emitted before.
+func (b *Batch) Sealed() bool { return b.sealed }
+
+func (b *Batch) mustBeOpen() {
+	if poison && b.sealed {
+		panic("event: a batch was changed after it was sealed")
+	}
 }
 
 // Reserve returns free memory of the batch's arena, at least n bytes, for a
@@ -153,6 +167,7 @@ func (b *Batch) AppendLine(line []byte) *Event {
 }
 
 func (b *Batch) add(body []byte) *Event {
+	b.mustBeOpen()
 	b.own()
 	if b.events == nil {
 		b.events = b.store[:0]
@@ -204,6 +219,7 @@ func (b *Batch) allocHeaders(n, room int) []Header {
 // key. Key and value are not copied: they must be memory of this batch (String)
 // or live on by themselves.
 func (b *Batch) SetHeader(e *Event, key, value string) {
+	b.mustBeOpen()
 	for i := range e.Headers {
 		if e.Headers[i].Key == key {
 			e.Headers[i].Value = value
@@ -222,10 +238,14 @@ func (b *Batch) SetHeader(e *Event, key, value string) {
 
 // SetBody replaces the body of e, an event of this batch, by body, which is not
 // copied: it must be memory of this batch or memory that nobody changes.
-func (b *Batch) SetBody(e *Event, body []byte) { e.Body = body[:len(body):len(body)] }
+func (b *Batch) SetBody(e *Event, body []byte) {
+	b.mustBeOpen()
+	e.Body = body[:len(body):len(body)]
+}
 
 // Filter keeps the events that keep accepts, in order.
 func (b *Batch) Filter(keep func(*Event) bool) {
+	b.mustBeOpen()
 	b.own()
 	n := 0
 	for i := range b.events {

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	"github.com/flume-go/flume/event"
@@ -35,9 +36,11 @@ func (b *Backoff) Next() time.Duration {
 }
 
 // Wait sleeps for the next pause, at least atLeast, or until ctx ends; it
-// reports whether ctx is still on.
+// reports whether ctx is still on. Up to a quarter is added at random, so that
+// those who failed together do not try again together.
 func (b *Backoff) Wait(ctx context.Context, atLeast time.Duration) bool {
-	return Sleep(ctx, max(b.Next(), atLeast))
+	d := max(b.Next(), atLeast)
+	return Sleep(ctx, d+rand.N(d/4+1))
 }
 
 // Sleep waits for d or until ctx ends, and reports whether ctx is still on.

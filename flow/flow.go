@@ -25,7 +25,8 @@ type Emitter interface {
 	// and releases it when done, whatever Emit returned.
 	//
 	// A full channel makes Emit wait, as long as that channel's keep-alive says;
-	// then the error is ErrFull.
+	// then the error is ErrFull. The same batch may be emitted again: it goes
+	// past the interceptors, which have seen it.
 	Emit(ctx context.Context, b *event.Batch) error
 }
 
@@ -51,9 +52,12 @@ type Channel interface {
 
 	// Put stores all of b or none, and returns nil when it is as safe as this
 	// channel makes it. It waits for space, as long as the channel is
-	// configured to, and then returns ErrFull; or until ctx ends. To keep b past
-	// the call it retains it. A batch of more events than the channel's
-	// transaction capacity is refused; the emitter cuts batches before.
+	// configured to, and then returns ErrFull; or until ctx ends. A ctx that has
+	// ended before the call only means that Put must not wait: with space at
+	// hand it stores b all the same, so that a stopping source gets rid of what
+	// it has. To keep b past the call it retains it. A batch of more events than
+	// the channel's transaction capacity is refused; the emitter cuts batches
+	// before.
 	Put(ctx context.Context, b *event.Batch) error
 
 	// Take waits for the first event or the end of ctx, then returns at once

@@ -1,0 +1,298 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"sync"
+	"sync/atomic"
+
+	"github.com/flume-go/flume/event"
+	"github.com/flume-go/flume/flow"
+)
+
+// Branch is one of a source's channels.
+type Branch struct {
+	Name    string
+	Channel flow.Channel
+	// Transaction is the most events of one put; 0 means no limit.
+	Transaction int
+}
+
+// Route is what lies between a source and its channels. Its interceptors are
+// opened by whoever makes it and closed by the emitter that drops it.
+type Route struct {
+	Interceptors []NamedInterceptor
+	Selector     flow.Selector
+	Branches     []Branch
+}
+
+// NamedInterceptor is an interceptor by its configured name.
+type NamedInterceptor struct {
+	Name string
+	flow.Interceptor
+}
+
+// liveRoute is a route in use, with the number of emits under way in it.
+type liveRoute struct {
+	Route
+	order   []int // branch indexes by channel name; see reserveAll
+	limit   int   // smallest transaction capacity, 0 for none
+	users   atomic.Int64
+	retired atomic.Bool
+	empty   sync.Once
+	drained chan struct{} // closed once retired without users
+}
+
+func newLiveRoute(r Route) *liveRoute {
+	l := &liveRoute{Route: r, drained: make(chan struct{})}
+	for i, b := range r.Branches {
+		l.order = append(l.order, i)
+		if b.Transaction > 0 && (l.limit == 0 || b.Transaction < l.limit) {
+			l.limit = b.Transaction
+		}
+	}
+	sort.Slice(l.order, func(i, j int) bool { return r.Branches[l.order[i]].Name < r.Branches[l.order[j]].Name })
+	return l
+}
+
+// leave ends one use. The last one out of a retired route says so.
+func (l *liveRoute) leave() { l.settle(l.users.Add(-1)) }
+
+// retiredBase is added to users when a route retires, so that a count of exactly
+// this much means "retired and empty". A late emit that looks in and leaves at
+// once may reach it a second time.
+const retiredBase = -1 << 40
+
+func (l *liveRoute) retire() {
+	if l.retired.CompareAndSwap(false, true) {
+		l.settle(l.users.Add(retiredBase))
+	}
+}
+
+func (l *liveRoute) settle(users int64) {
+	if users == retiredBase {
+		l.empty.Do(func() { close(l.drained) })
+	}
+}
+
+// wait waits until a retired route has no users.
+func (l *liveRoute) wait(ctx context.Context) error {
+	select {
+	case <-l.drained:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for batches under way: %w", context.Cause(ctx))
+	}
+}
+
+func (l *liveRoute) closeInterceptors(ctx context.Context) error {
+	var errs []error
+	for _, i := range l.Interceptors {
+		if c, ok := i.Interceptor.(flow.Lifecycle); ok {
+			if err := c.Close(ctx); err != nil {
+				errs = append(errs, fmt.Errorf("closing interceptor %s: %w", i.Name, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// progress is how far one Emit has come, across a change of routes.
+type progress struct {
+	event     int      // first event of the part that is being stored
+	stored    []string // channels that have that part
+	committed bool     // some channel holds some part: waiting beats failing
+}
+
+func (p *progress) has(channel string) bool {
+	for _, s := range p.stored {
+		if s == channel {
+			return true
+		}
+	}
+	return false
+}
+
+// intercept runs the interceptors over b.
+func (l *liveRoute) intercept(b *event.Batch) error {
+	for _, i := range l.Interceptors {
+		if b.Len() == 0 {
+			return nil
+		}
+		if err := i.Intercept(b); err != nil {
+			return fmt.Errorf("interceptor %s: %w", i.Name, err)
+		}
+	}
+	return nil
+}
+
+// store puts b into its channels, part by part, no part larger than any of the
+// channels takes in one transaction.
+func (l *liveRoute) store(ctx context.Context, e *Emitter, b *event.Batch, p *progress) error {
+	for p.event < b.Len() {
+		end := b.Len()
+		if l.limit > 0 {
+			end = min(end, p.event+l.limit)
+		}
+		part := b
+		if p.event > 0 || end < b.Len() {
+			part = b.View(p.event, end)
+		}
+		err := l.storePart(ctx, e, part, p)
+		if part != b {
+			part.Release()
+		}
+		if err != nil {
+			return err
+		}
+		p.event, p.stored = end, p.stored[:0]
+	}
+	return nil
+}
+
+// storePart asks the selector and puts one part into all channels it names.
+func (l *liveRoute) storePart(ctx context.Context, e *Emitter, part *event.Batch, p *progress) error {
+	plan, _ := e.plans.Get().(*flow.Plan)
+	defer e.plans.Put(plan)
+	plan.Reset(len(l.Branches))
+	if err := l.Selector.Select(part, plan); err != nil {
+		return fmt.Errorf("selecting channels: %w", err)
+	}
+	if err := l.putRequired(ctx, e, part, plan.Required(), p); err != nil {
+		return err
+	}
+	l.putOptional(e, part, plan.Optional())
+	return nil
+}
+
+func (l *liveRoute) putRequired(ctx context.Context, e *Emitter, part *event.Batch, shares []flow.Share, p *progress) error {
+	wanted := 0
+	for i := range shares {
+		if !shares[i].Empty() && !p.has(l.Branches[i].Name) {
+			wanted++
+		}
+	}
+	if wanted > 1 && !p.committed {
+		if done, err := l.reserveAll(ctx, part, shares, p); done || err != nil {
+			return err
+		}
+	}
+	for i := range shares {
+		if shares[i].Empty() || p.has(l.Branches[i].Name) {
+			continue
+		}
+		if err := l.put(ctx, e, l.Branches[i], part, &shares[i], p); err != nil {
+			return err
+		}
+		p.stored, p.committed = append(p.stored, l.Branches[i].Name), true
+	}
+	return nil
+}
+
+// put stores one share in one channel. Once some channel holds a part of the
+// batch, failing would make the source send that part again; so from then on a
+// full channel is waited for until ctx ends.
+func (l *liveRoute) put(ctx context.Context, e *Emitter, br Branch, part *event.Batch, s *flow.Share, p *progress) error {
+	b := share(part, s)
+	defer b.Release()
+	var pause flow.Backoff
+	for {
+		err := br.Channel.Put(ctx, b)
+		if err == nil {
+			return nil
+		}
+		err = fmt.Errorf("channel %s: %w", br.Name, err)
+		if !p.committed || flow.ClassOf(err) != flow.ClassRetry || ctx.Err() != nil {
+			return err
+		}
+		e.writeFail.Add(1)
+		if !pause.Wait(ctx, flow.Pause(err)) {
+			return err
+		}
+	}
+}
+
+// reserveAll takes space in every required channel and then commits to all, so
+// that a full second channel leaves no duplicate in the first. done is false when
+// some channel cannot reserve; then nothing has happened.
+//
+// Channels are reserved in the order of their names: two sources that share
+// channels cannot wait for each other.
+func (l *liveRoute) reserveAll(ctx context.Context, part *event.Batch, shares []flow.Share, p *progress) (done bool, err error) {
+	for i := range shares {
+		if _, ok := l.Branches[i].Channel.(flow.Reserver); !ok && !shares[i].Empty() {
+			return false, nil
+		}
+	}
+	type held struct {
+		name string
+		r    flow.Reservation
+	}
+	reserved := make([]held, 0, len(shares))
+	defer func() {
+		for _, h := range reserved {
+			h.r.Cancel()
+		}
+	}()
+	for _, i := range l.order {
+		if shares[i].Empty() {
+			continue
+		}
+		b := share(part, &shares[i])
+		r, err := l.Branches[i].Channel.(flow.Reserver).Reserve(ctx, b)
+		b.Release()
+		if err != nil {
+			return false, fmt.Errorf("channel %s: %w", l.Branches[i].Name, err)
+		}
+		reserved = append(reserved, held{l.Branches[i].Name, r})
+	}
+	for len(reserved) > 0 {
+		h := reserved[0]
+		reserved = reserved[1:]
+		if err := h.r.Commit(); err != nil {
+			return false, fmt.Errorf("channel %s: %w", h.name, err)
+		}
+		p.stored, p.committed = append(p.stored, h.name), true
+	}
+	return true, nil
+}
+
+// putOptional offers shares to optional channels. None is waited for.
+func (l *liveRoute) putOptional(e *Emitter, part *event.Batch, shares []flow.Share) {
+	for i := range shares {
+		if shares[i].Empty() {
+			continue
+		}
+		b := share(part, &shares[i])
+		if err := l.Branches[i].Channel.Put(noWait, b); err != nil {
+			e.optionalRefused(l.Branches[i].Name, b.Len(), err)
+		}
+		b.Release()
+	}
+}
+
+// share returns the events of s as a batch of its own, with a reference for the caller.
+func share(part *event.Batch, s *flow.Share) *event.Batch {
+	if s.All || len(s.Indexes) == part.Len() {
+		return part.Retain()
+	}
+	b := event.NewBatch()
+	for from := 0; from < len(s.Indexes); {
+		to := from + 1
+		for to < len(s.Indexes) && s.Indexes[to] == s.Indexes[to-1]+1 {
+			to++
+		}
+		b.AppendShared(part, s.Indexes[from], s.Indexes[to-1]+1)
+		from = to
+	}
+	return b
+}
+
+// noWait is a ctx that has ended: a channel stores at once or not at all.
+var noWait = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()

@@ -1,0 +1,335 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/flume-go/flume/event"
+	"github.com/flume-go/flume/flow"
+	"github.com/flume-go/flume/metrics"
+)
+
+const (
+	// idle is how long a sink's runner waits for events before it counts an
+	// empty batch, as Flume's does after its longest back-off.
+	idle = 5 * time.Second
+	// fatalPause is the pause after an error that trying again does not cure.
+	fatalPause = 30 * time.Second
+)
+
+// SinkRunner takes batches from a channel and delivers them to a sink, or a group
+// of sinks, in a goroutine of its own.
+type SinkRunner struct {
+	Name    string
+	Channel flow.Channel
+	Sink    flow.Sink // a Measured sink, or a processor made of such
+	Batch   int       // most events of one delivery
+	Log     *slog.Logger
+	// Sets are the metrics of the sinks behind Sink.
+	Sets []*metrics.Set
+	// Empty counts the times when there was nothing to take; nil for groups.
+	Empty *metrics.Counter
+
+	status tracker
+	mu     sync.Mutex
+	take   context.CancelFunc // ends taking
+	hard   context.CancelFunc // ends delivering
+	done   chan struct{}
+}
+
+// Status returns the sink's present state. Safe for concurrent use.
+func (r *SinkRunner) Status() Status { return r.status.get() }
+
+// Start begins to run the sink. Starting twice changes nothing.
+func (r *SinkRunner) Start() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.take != nil {
+		return
+	}
+	hardCtx, hard := context.WithCancel(context.Background())
+	takeCtx, take := context.WithCancel(hardCtx)
+	r.take, r.hard, r.done = take, hard, make(chan struct{})
+	r.status.set(StateStarting)
+	for _, s := range r.Sets {
+		s.Started()
+	}
+	go func() {
+		defer close(r.done)
+		r.run(takeCtx, hardCtx)
+		r.status.set(StateStopped)
+		for _, s := range r.Sets {
+			s.Stopped()
+		}
+	}()
+}
+
+// Stop ends taking and waits until the batch under way is delivered and the sink
+// closed. When ctx ends first, the delivery is cancelled (its events stay in the
+// channel) and Stop waits for the sink to give up.
+func (r *SinkRunner) Stop(ctx context.Context) error {
+	r.mu.Lock()
+	take, hard, done := r.take, r.hard, r.done
+	r.take = nil
+	r.mu.Unlock()
+	if take == nil {
+		return nil
+	}
+	take()
+	defer hard()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	hard()
+	select {
+	case <-done:
+		return nil
+	case <-time.After(giveUp):
+		return fmt.Errorf("sink %s does not react to being stopped", r.Name)
+	}
+}
+
+// giveUp is how long a cancelled delivery may take to return.
+const giveUp = 5 * time.Second
+
+func (r *SinkRunner) run(takeCtx, hardCtx context.Context) {
+	if !r.open(takeCtx) {
+		return
+	}
+	defer func() {
+		// Closing flushes: it must be allowed to work after the stop.
+		if l, ok := r.Sink.(flow.Lifecycle); ok {
+			if err := l.Close(context.WithoutCancel(hardCtx)); err != nil {
+				r.Log.Error("closing the sink failed", "error", err)
+			}
+		}
+	}()
+	var pause flow.Backoff
+	in := taker{channel: r.Channel, batch: r.Batch, empty: r.Empty}
+	defer in.stop()
+	for {
+		d, err := in.next(takeCtx)
+		if err != nil {
+			if takeCtx.Err() != nil || flow.ClassOf(err) == flow.ClassShutdown {
+				return
+			}
+			r.failed(fmt.Errorf("taking from the channel: %w", err))
+			r.count("ChannelReadFail")
+			if !pause.Wait(takeCtx, 0) {
+				return
+			}
+			continue
+		}
+		wait, err := r.deliver(hardCtx, d)
+		if err == nil {
+			if r.status.set(StateRunning) {
+				r.Log.Info("sink is delivering again")
+			}
+			pause.Reset()
+			continue
+		}
+		if hardCtx.Err() != nil {
+			return
+		}
+		r.failed(err)
+		if !pause.Wait(takeCtx, wait) {
+			return
+		}
+	}
+}
+
+// open opens the sink, as often as it takes; false when stopped before.
+func (r *SinkRunner) open(ctx context.Context) bool {
+	l, ok := r.Sink.(flow.Lifecycle)
+	pause := flow.Backoff{Min: restartMin, Max: restartMax}
+	for ok {
+		err := l.Open(ctx)
+		if err == nil {
+			break
+		}
+		err = errors.Join(fmt.Errorf("opening: %w", err), l.Close(context.WithoutCancel(ctx)))
+		if ctx.Err() != nil {
+			return false
+		}
+		r.failed(err)
+		if !pause.Wait(ctx, flow.Pause(err)) {
+			return false
+		}
+	}
+	if r.status.set(StateRunning) {
+		r.Log.Info("sink is running")
+	}
+	return true
+}
+
+// taker takes from a channel with a context that ends when nothing came for a
+// while. One context serves many takes: making one for each would cost more than
+// the take.
+type taker struct {
+	channel flow.Channel
+	batch   int
+	empty   *metrics.Counter
+
+	ctx    context.Context //nolint:containedctx // lives as long as the loop that made it
+	cancel context.CancelFunc
+	took   bool // something came since ctx was made
+}
+
+// next takes the next delivery.
+func (t *taker) next(ctx context.Context) (flow.Delivery, error) {
+	for {
+		if t.ctx == nil || t.ctx.Err() != nil {
+			t.stop()
+			t.ctx, t.cancel = context.WithTimeout(ctx, idle)
+			t.took = false
+		}
+		d, err := t.channel.Take(t.ctx, t.batch)
+		if err == nil {
+			t.took = true
+			return d, nil
+		}
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return nil, err
+		}
+		if t.empty != nil && !t.took {
+			t.empty.Add(1)
+		}
+	}
+}
+
+func (t *taker) stop() {
+	if t.cancel != nil {
+		t.cancel()
+	}
+}
+
+// deliver hands one delivery to the sink and settles it. On error it returns the
+// pause that the error asks for.
+func (r *SinkRunner) deliver(ctx context.Context, d flow.Delivery) (time.Duration, error) {
+	err := safely(r.Log, func() error { return r.Sink.Deliver(ctx, d.Batch()) })
+	if err == nil {
+		if err := d.Ack(); err != nil {
+			// Delivered, but the channel will hand it out again.
+			return 0, fmt.Errorf("acknowledging to the channel, the events may be delivered twice: %w", err)
+		}
+		return 0, nil
+	}
+	if nack := d.Nack(); nack != nil {
+		err = errors.Join(err, fmt.Errorf("returning events to the channel: %w", nack))
+	}
+	pause := flow.Pause(err)
+	if flow.ClassOf(err) == flow.ClassFatal {
+		pause = max(pause, fatalPause)
+	}
+	return pause, err
+}
+
+func (r *SinkRunner) failed(err error) {
+	state := StateRetrying
+	if flow.ClassOf(err) == flow.ClassFatal {
+		state = StateFailed
+	}
+	if r.status.fail(state, err) {
+		r.Log.Error("sink failed; its events stay in the channel and are tried again", "error", err)
+	}
+}
+
+func (r *SinkRunner) count(name string) {
+	for _, s := range r.Sets {
+		s.Counter(name).Add(1)
+	}
+}
+
+// safely calls f and turns a panic into an error.
+func safely(log *slog.Logger, f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			log.Error("the sink panicked; this is a bug in it", "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return f()
+}
+
+// Measured counts what a sink is given and what becomes of it. Embedded so that
+// a processor sees one Sink.
+type Measured struct {
+	sink  flow.Sink
+	batch int
+
+	attempt, success    *metrics.Counter
+	underflow, complete *metrics.Counter
+	writeFail, unknown  *metrics.Counter
+	latency             *metrics.Histogram
+}
+
+// Measure returns sink with Flume's sink counters kept in set. batch is the
+// sink's batch size.
+func Measure(sink flow.Sink, set *metrics.Set, batch int) *Measured {
+	set.Counter("BatchEmptyCount")
+	set.Counter("ChannelReadFail")
+	return &Measured{
+		sink: sink, batch: batch,
+		attempt:   set.Counter("EventDrainAttemptCount"),
+		success:   set.Counter("EventDrainSuccessCount"),
+		underflow: set.Counter("BatchUnderflowCount"),
+		complete:  set.Counter("BatchCompleteCount"),
+		writeFail: set.Counter("EventWriteFail"),
+		unknown:   set.OwnCounter("deliveries_unknown", "Deliveries that were sent but not answered; their events may be delivered twice."),
+		latency:   set.OwnHistogram("deliver_seconds", "Time that the destination took for a batch.", metrics.LatencyBounds),
+	}
+}
+
+// Deliver implements flow.Sink.
+func (m *Measured) Deliver(ctx context.Context, b *event.Batch) error {
+	start := time.Now()
+	n := b.Len()
+	m.attempt.Add(n)
+	if n < m.batch {
+		m.underflow.Add(1)
+	} else {
+		m.complete.Add(1)
+	}
+	err := m.sink.Deliver(ctx, b)
+	switch {
+	case err == nil:
+		m.success.Add(n)
+		m.latency.ObserveSince(start)
+	case flow.ClassOf(err) == flow.ClassReject && flow.Rejected(err) != nil:
+		m.success.Add(n - len(flow.Rejected(err)))
+	case flow.ClassOf(err) == flow.ClassShutdown:
+	default:
+		m.writeFail.Add(1)
+		if flow.ClassOf(err) == flow.ClassUnknown {
+			m.unknown.Add(1)
+		}
+	}
+	return err
+}
+
+// Open opens the sink if it has something to open.
+func (m *Measured) Open(ctx context.Context) error { return openSink(ctx, m.sink) }
+
+// Close closes the sink if it has something to close.
+func (m *Measured) Close(ctx context.Context) error { return closeSink(ctx, m.sink) }
+
+func openSink(ctx context.Context, s flow.Sink) error {
+	if l, ok := s.(flow.Lifecycle); ok {
+		return l.Open(ctx)
+	}
+	return nil
+}
+
+func closeSink(ctx context.Context, s flow.Sink) error {
+	if l, ok := s.(flow.Lifecycle); ok {
+		return l.Close(ctx)
+	}
+	return nil
+}

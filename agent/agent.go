@@ -1,0 +1,286 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/flume-go/flume/config"
+	"github.com/flume-go/flume/internal/vfs"
+	"github.com/flume-go/flume/metrics"
+	"github.com/flume-go/flume/pipeline"
+)
+
+// Options are what an agent needs besides its configuration.
+type Options struct {
+	Name string
+	Log  *slog.Logger
+	FS   vfs.FS
+	// StopLimit is how long a stop, or one step of a reload, may take: finishing
+	// batches and draining memory channels. 0 means 30 s.
+	StopLimit time.Duration
+}
+
+// Agent runs one topology at a time. Its methods are safe for concurrent use;
+// Start, Reload and Stop wait for one another.
+type Agent struct {
+	name      string
+	log       *slog.Logger
+	fs        vfs.FS
+	stopLimit time.Duration
+	registry  *metrics.Registry
+
+	change sync.Mutex // held by Start, Reload and Stop
+
+	mu       sync.Mutex // guards what follows
+	running  *topology  // nil before Start and after Stop
+	stopping bool
+	reloads  ReloadStatus
+
+	waiting *waiter
+	movers  []*mover
+}
+
+// ReloadStatus is what became of the reloads.
+type ReloadStatus struct {
+	Succeeded, Failed int
+	LastAt            time.Time
+	LastError         error // nil if the last one succeeded
+}
+
+// New returns an agent that is not running.
+func New(o Options) *Agent {
+	if o.StopLimit == 0 {
+		o.StopLimit = 30 * time.Second
+	}
+	return &Agent{
+		name: o.Name, log: o.Log, fs: o.FS, stopLimit: o.StopLimit,
+		registry: metrics.NewRegistry(), waiting: newWaiter(),
+	}
+}
+
+// Metrics returns the registry of the agent's components.
+func (a *Agent) Metrics() *metrics.Registry { return a.registry }
+
+func (a *Agent) current() *topology {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.running
+}
+
+func (a *Agent) setCurrent(t *topology) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.running = t
+}
+
+// Start builds and starts spec, which must have no errors. A component that
+// cannot be constructed fails the start; one that cannot be opened (a port in
+// use, a directory missing) does not: it is tried again until it can.
+func (a *Agent) Start(ctx context.Context, spec *config.Topology) error {
+	a.change.Lock()
+	defer a.change.Unlock()
+	if a.current() != nil {
+		return errors.New("the agent is running already")
+	}
+	t, err := a.build(ctx, spec, nil)
+	if err != nil {
+		return err
+	}
+	a.setCurrent(t)
+	for _, u := range t.channels {
+		a.registry.Register(u.set)
+		u.open()
+	}
+	for _, u := range t.sinks {
+		a.startSink(t, u)
+	}
+	for _, u := range t.sources {
+		if err := a.startSource(ctx, t, u); err != nil {
+			return err
+		}
+	}
+	a.log.Info("agent is started", "sources", len(t.sources), "channels", len(t.channels), "sinks", len(t.spec.Sinks))
+	return nil
+}
+
+func (a *Agent) startSink(t *topology, u *sinkUnit) {
+	for _, s := range u.sets {
+		a.registry.Register(s)
+	}
+	needs := []*channelUnit{t.channelUnit(u.channel())}
+	for _, m := range u.members {
+		if m.DeadLetter != "" {
+			needs = append(needs, t.channelUnit(m.DeadLetter))
+		}
+	}
+	a.waiting.after(needs, u.runner.Start)
+}
+
+// startSource puts the source's route in force and starts it, unless it runs.
+func (a *Agent) startSource(ctx context.Context, t *topology, u *sourceUnit) error {
+	a.registry.Register(u.set)
+	if err := u.emitter.Install(ctx, u.route); err != nil {
+		return fmt.Errorf("source %s: %w", u.spec.Name, err)
+	}
+	var needs []*channelUnit
+	for _, name := range u.spec.Channels {
+		needs = append(needs, t.channelUnit(name))
+	}
+	a.waiting.after(needs, u.runner.Start)
+	return nil
+}
+
+// Stop stops everything in order. ctx limits the whole; the agent's own limit
+// bounds each step. The error says what could not be stopped or was lost.
+func (a *Agent) Stop(ctx context.Context) error {
+	a.change.Lock()
+	defer a.change.Unlock()
+	t := a.current()
+	if t == nil {
+		return nil
+	}
+	a.mu.Lock()
+	a.stopping = true
+	a.mu.Unlock()
+	a.log.Info("agent is stopping")
+	limited, cancel := context.WithTimeout(ctx, a.stopLimit)
+	defer cancel()
+
+	var errs []error
+	errs = append(errs, stopAll(t.sources, func(u *sourceUnit) error { return u.runner.Stop(limited) }))
+	a.waiting.stop()
+	// A start may have been under way while the sources were being stopped.
+	errs = append(errs, stopAll(t.sources, func(u *sourceUnit) error {
+		return errors.Join(u.runner.Stop(limited), u.emitter.Close(limited))
+	}))
+	a.drain(limited, t.channels)
+	errs = append(errs, a.stopMovers(limited))
+	errs = append(errs, stopAll(t.sinks, func(u *sinkUnit) error { return u.runner.Stop(limited) }))
+	lost, kept := a.closeChannels(ctx, t.channels, &errs)
+	a.setCurrent(nil)
+	a.report(lost, kept)
+	if lost > 0 {
+		errs = append(errs, fmt.Errorf("%d events were in memory channels and could not be delivered in time", lost))
+	}
+	return errors.Join(errs...)
+}
+
+// drain waits until the channels that do not survive the process are empty, or
+// ctx ends, or nothing moves that could empty them.
+func (a *Agent) drain(ctx context.Context, channels []*channelUnit) bool {
+	for {
+		left := 0
+		for _, u := range channels {
+			if u.volatile() && u.isOpen() {
+				left += u.channel.Stats().Events
+			}
+		}
+		if left == 0 {
+			return true
+		}
+		select {
+		case <-time.After(drainPoll):
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+const drainPoll = 5 * time.Millisecond
+
+func (a *Agent) closeChannels(ctx context.Context, channels []*channelUnit, errs *[]error) (lost, kept int) {
+	for _, u := range channels {
+		if u.isOpen() {
+			if n := u.channel.Stats().Events; u.volatile() {
+				lost += n
+				if n > 0 {
+					u.log.Error("events are lost: the channel is in memory and its sinks did not take them in time", "events", n)
+				}
+			} else {
+				kept += n
+			}
+		}
+		*errs = append(*errs, u.close(ctx))
+	}
+	return lost, kept
+}
+
+func (a *Agent) report(lost, kept int) {
+	if lost > 0 {
+		a.log.Error("agent is stopped", "undelivered_lost", lost, "undelivered_kept_on_disk", kept)
+		return
+	}
+	a.log.Info("agent is stopped", "undelivered_lost", 0, "undelivered_kept_on_disk", kept)
+}
+
+// Status is the state of one component for health checks and the console.
+type Status struct {
+	Kind, Name, Type string
+	pipeline.Status
+	Events, Capacity int // of channels
+	Oldest           time.Time
+	Channels         []string // that it writes to or takes from
+}
+
+// Status returns the state of every component in the order of the flow.
+func (a *Agent) Status() []Status {
+	t := a.current()
+	if t == nil {
+		return nil
+	}
+	var out []Status
+	for _, u := range t.sources {
+		s := Status{Kind: "source", Name: u.spec.Name, Type: u.spec.Decoded.Entry.Info.Type, Status: u.runner.Status(), Channels: u.spec.Channels}
+		if s.State == "" {
+			s.State = pipeline.StateStarting
+		}
+		out = append(out, s)
+	}
+	for _, u := range t.channels {
+		out = append(out, u.status())
+	}
+	for _, u := range t.sinks {
+		for _, m := range u.members {
+			s := Status{Kind: "sink", Name: m.Name, Type: m.Decoded.Entry.Info.Type, Status: u.runner.Status(), Channels: []string{m.Channel}}
+			if s.State == "" {
+				s.State = pipeline.StateStarting
+			}
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (u *channelUnit) status() Status {
+	s := Status{Kind: "channel", Name: u.spec.Name, Type: u.spec.Decoded.Entry.Info.Type}
+	if u.isOpen() {
+		st := u.channel.Stats()
+		s.State, s.Events, s.Capacity, s.Oldest = pipeline.StateRunning, st.Events, st.Capacity, st.Oldest
+		return s
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	s.State, s.Error = pipeline.StateStarting, u.err
+	if u.err != nil {
+		s.State = pipeline.StateRetrying
+	}
+	return s
+}
+
+// Reloads returns what became of the reloads so far.
+func (a *Agent) Reloads() ReloadStatus {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.reloads
+}
+
+// Stopping reports whether Stop has begun.
+func (a *Agent) Stopping() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.stopping
+}

@@ -49,6 +49,9 @@ type Value struct {
 	// Origin tells how Text came about when it is not simply what the file
 	// says, e.g. "environment variable PORT" or "config filter f1".
 	Origin string
+	// Secret says that Text must never be shown or logged, whatever the
+	// component thinks of it: it came out of a config filter.
+	Secret bool
 }
 
 // Settings are the properties of one component, by key relative to the

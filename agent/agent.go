@@ -278,6 +278,15 @@ func (a *Agent) Reloads() ReloadStatus {
 	return a.reloads
 }
 
+// ReloadRefused records a configuration that was found to be wrong before it got
+// as far as Reload.
+func (a *Agent) ReloadRefused(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.reloads.Failed++
+	a.reloads.LastAt, a.reloads.LastError = time.Now(), err
+}
+
 // Stopping reports whether Stop has begun.
 func (a *Agent) Stopping() bool {
 	a.mu.Lock()

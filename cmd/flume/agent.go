@@ -1,0 +1,300 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flume-go/flume/agent"
+	"github.com/flume-go/flume/config"
+	"github.com/flume-go/flume/config/load"
+	"github.com/flume-go/flume/internal/vfs"
+	"github.com/flume-go/flume/monitor"
+	"github.com/flume-go/flume/property"
+)
+
+func agentCommand(name string) *cobra.Command {
+	o := &options{}
+	c := &cobra.Command{
+		Use:   name + " --name NAME --conf-file FILE",
+		Short: "Run an agent",
+		Long: `Run the agent NAME of a configuration.
+
+All options of Apache Flume's flume-ng are accepted, in its forms: -Dname=value
+sets a property for ${sys:name} and for flume.monitoring.*, long options may be
+abbreviated, -X and the like are accepted without effect.`,
+		Example: `  flume agent -n a1 -f flume.conf
+  flume agent -n a1 -c conf -f a.conf -f b.conf -Dflume.monitoring.type=http -Dflume.monitoring.port=41414
+  flume agent -n a1 -z zk1:2181,zk2:2181 -p /flume`,
+		DisableFlagParsing: true, // launch.Normalize comes first
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if wantsHelp(args) {
+				return cmd.Help()
+			}
+			if err := o.parse(cmd, args); err != nil {
+				return err
+			}
+			return o.runAgent(cmd)
+		},
+	}
+	o.addFlags(c)
+	return c
+}
+
+func wantsHelp(args []string) bool {
+	for _, a := range args {
+		if a == "-h" || a == "--help" || a == "-help" {
+			return true
+		}
+	}
+	return false
+}
+
+func (o *options) runAgent(cmd *cobra.Command) error {
+	if o.name == "" {
+		return usageError(errNoName)
+	}
+	log, closeLog, err := o.logger(cmd.ErrOrStderr())
+	if err != nil {
+		return usageError(err)
+	}
+	defer closeLog()
+	for _, n := range o.notices {
+		log.Info(n)
+	}
+	if o.dryRun {
+		fmt.Fprintln(cmd.OutOrStdout(), strings.Join(append([]string{cmd.Root().Name(), "agent"}, o.inForce()...), " "))
+		return nil
+	}
+	loader, err := load.New(o.loadOptions(log))
+	if err != nil {
+		return usageError(err)
+	}
+	defer loader.Close()
+
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	s := &service{options: o, log: log, loader: loader}
+	topology, err := s.load(ctx)
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, stop, topology)
+}
+
+// inForce returns the options in force, without secrets.
+func (o *options) inForce() []string {
+	args := []string{"--name=" + o.name}
+	for _, f := range o.files {
+		args = append(args, "--conf-file="+f)
+	}
+	for _, u := range o.uris {
+		args = append(args, "--conf-uri="+u)
+	}
+	if o.zk != "" {
+		args = append(args, "--zkConnString="+o.zk, "--zkBasePath="+o.zkBase)
+	}
+	if o.confDir != "" {
+		args = append(args, "--conf="+o.confDir)
+	}
+	return args
+}
+
+// service is an agent with what surrounds it: the configuration's source, the
+// ways out for metrics, the admin API.
+type service struct {
+	*options
+	log    *slog.Logger
+	loader *load.Loader
+	agent  *agent.Agent
+	manual chan chan error // reloads asked for by the admin API
+}
+
+// load reads the first configuration. Errors in it end the program.
+func (s *service) load(ctx context.Context) (*config.Topology, error) {
+	result, err := s.loader.Load(ctx)
+	if err != nil {
+		return nil, usageError(err)
+	}
+	t := topologyOf(ctx, s.name, result, s.lenient)
+	if !t.Problems.HasErrors() {
+		s.tell(t)
+		return t, nil
+	}
+	for _, p := range t.Problems {
+		fmt.Fprintln(os.Stderr, p)
+	}
+	return nil, usageError(fmt.Errorf("agent %s was not started: %s in its configuration", s.name, count(t.Problems)))
+}
+
+// tell logs what is not an error.
+func (s *service) tell(t *config.Topology) {
+	for _, p := range t.Problems {
+		if p.Severity == property.Advice {
+			s.log.Info(p.String())
+			continue
+		}
+		s.log.Warn(p.String())
+	}
+	for _, d := range t.Dropped {
+		s.log.Error("left out because its configuration is broken (--lenient)", "component", d)
+	}
+}
+
+func (s *service) run(ctx context.Context, stopSignals context.CancelFunc, topology *config.Topology) error {
+	began := time.Now()
+	s.agent = agent.New(agent.Options{Name: s.name, Log: s.log, FS: vfs.OS{}, StopLimit: s.stopTimeout})
+	s.manual = make(chan chan error)
+	if err := s.agent.Start(ctx, topology); err != nil {
+		return &exitError{exitUsage, fmt.Errorf("agent %s was not started: %w", s.name, err)}
+	}
+	reporters, err := s.startReporters(ctx)
+	if err != nil {
+		return errors.Join(&exitError{exitUsage, err}, s.stop(reporters))
+	}
+	s.log.Info("agent is up", "agent", s.name, "version", version, "after", time.Since(began).Round(time.Millisecond).String(), "configuration", strings.Join(s.loader.Sources(), ", "))
+
+	s.watch(ctx)
+	// A second signal ends the program at once.
+	stopSignals()
+	return s.stop(reporters)
+}
+
+func (s *service) startReporters(ctx context.Context) ([]monitor.Reporter, error) {
+	var out []monitor.Reporter
+	settings, admin := prefixed(s.jvm.System, "flume.monitoring."), prefixed(s.jvm.System, "flume.admin.")
+	o := monitor.Options{Agent: s.name, Log: s.log, Version: version}
+	if settings["type"] != "" {
+		r, err := monitor.New(settings, s.agent, o)
+		if err != nil {
+			return out, fmt.Errorf("flume.monitoring: %w", err)
+		}
+		out = append(out, r)
+	}
+	if admin["address"] != "" {
+		r, err := monitor.NewAdmin(admin, s.agent, s.reloadNow, o)
+		if err != nil {
+			return out, fmt.Errorf("flume.admin: %w", err)
+		}
+		out = append(out, r)
+	}
+	for i, r := range out {
+		if err := r.Start(ctx); err != nil {
+			return out[:i], err
+		}
+	}
+	return out, nil
+}
+
+// prefixed returns the properties that begin with prefix, without it.
+func prefixed(props map[string]string, prefix string) map[string]string {
+	out := map[string]string{}
+	for k, v := range props {
+		if rest, ok := strings.CutPrefix(k, prefix); ok {
+			out[rest] = v
+		}
+	}
+	return out
+}
+
+// stop stops the agent and then what reported on it.
+func (s *service) stop(reporters []monitor.Reporter) error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.stopTimeout+10*time.Second)
+	defer cancel()
+	err := s.agent.Stop(ctx)
+	for _, r := range reporters {
+		err = errors.Join(err, r.Close(ctx))
+	}
+	if err != nil {
+		return &exitError{exitFail, err}
+	}
+	return nil
+}
+
+// watch serves reloads until ctx ends: the poll of the sources, SIGHUP and the
+// admin API.
+func (s *service) watch(ctx context.Context) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	var tick <-chan time.Time
+	var told <-chan struct{}
+	if !s.noReload {
+		ticker := time.NewTicker(s.pollInterval())
+		defer ticker.Stop()
+		tick, told = ticker.C, s.loader.Changed()
+	}
+	for {
+		var answer chan error
+		force := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick:
+		case <-told:
+		case <-hup:
+			s.log.Info("reload is asked for by SIGHUP")
+			force = true
+		case answer = <-s.manual:
+			s.log.Info("reload is asked for by the admin API")
+			force = true
+		}
+		err := s.reload(ctx, force)
+		if answer != nil {
+			answer <- err
+		}
+	}
+}
+
+func (s *service) pollInterval() time.Duration {
+	o := s.loadOptions(s.log)
+	return o.PollInterval(s.poll)
+}
+
+// reload looks for a changed configuration and brings it in force. With force
+// set it is brought in force unchanged, too. An error changes nothing.
+func (s *service) reload(ctx context.Context, force bool) error {
+	if force {
+		s.loader.Force()
+	}
+	result, changed, err := s.loader.Poll(ctx)
+	if !changed {
+		return err
+	}
+	t := topologyOf(ctx, s.name, result, s.lenient)
+	if t.Problems.HasErrors() {
+		for _, p := range t.Problems {
+			s.log.Error(p.String())
+		}
+		err := fmt.Errorf("the new configuration has %s; the agent goes on with the old one", count(t.Problems))
+		s.log.Error("configuration is not reloaded", "error", err)
+		s.agent.ReloadRefused(t.Problems)
+		return t.Problems
+	}
+	s.tell(t)
+	return s.agent.Reload(ctx, t)
+}
+
+// reloadNow is the admin API's way to reload.
+func (s *service) reloadNow(ctx context.Context) error {
+	answer := make(chan error, 1)
+	select {
+	case s.manual <- answer:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -47,7 +47,7 @@ func Trim(s string) string {
 // the order of the file; a key that occurs twice is there twice (Duplicates
 // finds those). name goes into every position.
 //
-// Text is UTF-8, with or without a byte order mark. Text that is not valid UTF-8 is
+// Text is UTF-8; a byte order mark is skipped. Text that is not valid UTF-8 is
 // taken as ISO-8859-1, the only encoding Flume knows, and a Warning says so. A
 // malformed \u escape is an Error; what follows it is read all the same.
 // A text over MaxSize is not read at all.
@@ -60,10 +60,9 @@ func Read(name string, data []byte) (entries []Entry, problems Problems) {
 			Remedy:   "give the path of a properties file",
 		}}
 	}
-	s := scanner{file: name, cursor: cursor{line: 1, col: 1}}
-	if utf8.Valid(data) {
-		s.data = trimMark(data)
-	} else {
+	data = trimMark(data)
+	s := scanner{file: name, data: data, cursor: cursor{line: 1, col: 1}}
+	if !utf8.Valid(data) {
 		s.problems = append(s.problems, notUTF8(name, data))
 		s.data = fromLatin1(data)
 	}
@@ -105,7 +104,7 @@ func trimMark(data []byte) []byte {
 
 // notUTF8 names the first place where data is not UTF-8.
 func notUTF8(name string, data []byte) Problem {
-	s := scanner{file: name, data: trimMark(data), cursor: cursor{line: 1, col: 1}}
+	s := scanner{file: name, data: data, cursor: cursor{line: 1, col: 1}}
 	for !s.eof() {
 		if r, size := utf8.DecodeRune(s.data[s.off:]); r == utf8.RuneError && size == 1 {
 			break

@@ -149,12 +149,7 @@ func TestExtension(t *testing.T) {
 			t.Errorf("extension(%q) = %q, want %q", tt.path, got, tt.want)
 		}
 	}
-	// The directory has no dot in its name, else its rest would be the extension.
-	dir, err := os.MkdirTemp("/tmp", "flume")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
+	dir := t.TempDir() // has no dot in its name, else the rest would be the extension
 	for _, ext := range []string{"json", "yaml", "xml"} {
 		path := write(t, dir, "agent."+ext, "a = b")
 		result, err := open(t, Options{Files: []string{path}}).Load(t.Context())

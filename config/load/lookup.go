@@ -171,6 +171,9 @@ func (o *Options) lookupJava(name string) (string, bool, error) {
 }
 
 func (o *Options) lookupDate(pattern string) (string, bool, error) {
+	if o.FormatDate == nil {
+		return "", false, errors.New("this program formats no dates")
+	}
 	v, err := o.FormatDate(pattern, time.Now())
 	return v, err == nil, err
 }

@@ -38,8 +38,8 @@ type Options struct {
 	System map[string]string
 	// LookupEnv reads the environment; nil means os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
-	// FormatDate formats a time by a SimpleDateFormat pattern; nil means
-	// package javatime.
+	// FormatDate formats a time by a SimpleDateFormat pattern, for
+	// ${date:pattern}; nil makes each such reference an Error.
 	FormatDate func(pattern string, t time.Time) (string, error)
 	// Version is the version of this program, for ${java:runtime}.
 	Version string
@@ -58,9 +58,6 @@ func (o *Options) fill() error {
 	}
 	if o.LookupEnv == nil {
 		o.LookupEnv = os.LookupEnv
-	}
-	if o.FormatDate == nil {
-		o.FormatDate = formatDate
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

@@ -1,8 +1,0 @@
-package load
-
-import (
-	"errors"
-	"time"
-)
-
-func formatDate(string, time.Time) (string, error) { return "", errors.New("temporary") }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -115,7 +116,9 @@ type service struct {
 	log    *slog.Logger
 	loader *load.Loader
 	agent  *agent.Agent
-	manual chan chan error // reloads asked for by the admin API
+
+	mu      sync.Mutex
+	waiting []chan error // reloads that the admin API asked for
 }
 
 // load reads the first configuration. Errors in it end the program.
@@ -152,7 +155,6 @@ func (s *service) tell(t *config.Topology) {
 func (s *service) run(ctx context.Context, stopSignals context.CancelFunc, topology *config.Topology) error {
 	began := time.Now()
 	s.agent = agent.New(agent.Options{Name: s.name, Log: s.log, FS: vfs.OS{}, StopLimit: s.stopTimeout})
-	s.manual = make(chan chan error)
 	if err := s.agent.Start(ctx, topology); err != nil {
 		return &exitError{exitUsage, fmt.Errorf("agent %s was not started: %w", s.name, err)}
 	}
@@ -225,72 +227,63 @@ func (s *service) watch(ctx context.Context) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	var tick <-chan time.Time
-	var told <-chan struct{}
-	if !s.noReload {
-		ticker := time.NewTicker(s.pollInterval())
-		defer ticker.Stop()
-		tick, told = ticker.C, s.loader.Changed()
-	}
-	for {
-		var answer chan error
-		force := false
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick:
-		case <-told:
-		case <-hup:
-			s.log.Info("reload is asked for by SIGHUP")
-			force = true
-		case answer = <-s.manual:
-			s.log.Info("reload is asked for by the admin API")
-			force = true
+	go func() {
+		for {
+			select {
+			case <-hup:
+				s.log.Info("reload is asked for by SIGHUP")
+				s.loader.Reload()
+			case <-ctx.Done():
+				return
+			}
 		}
-		err := s.reload(ctx, force)
-		if answer != nil {
-			answer <- err
-		}
-	}
-}
-
-func (s *service) pollInterval() time.Duration {
+	}()
 	o := s.loadOptions(s.log)
-	return o.PollInterval(s.poll)
+	interval := o.PollInterval(s.poll)
+	if s.noReload {
+		interval = load.OnlyReload
+	}
+	s.loader.Watch(ctx, interval, s.apply)
 }
 
-// reload looks for a changed configuration and brings it in force. With force
-// set it is brought in force unchanged, too. An error changes nothing.
-func (s *service) reload(ctx context.Context, force bool) error {
-	if force {
-		s.loader.Force()
+// apply brings a loaded configuration in force. An error changes nothing.
+func (s *service) apply(ctx context.Context, result load.Result, err error) {
+	if err == nil {
+		err = s.reload(ctx, result)
+	} else {
+		s.agent.ReloadRefused(err)
 	}
-	result, changed, err := s.loader.Poll(ctx)
-	if !changed {
-		return err
+	s.mu.Lock()
+	waiting := s.waiting
+	s.waiting = nil
+	s.mu.Unlock()
+	for _, w := range waiting {
+		w <- err
 	}
+}
+
+func (s *service) reload(ctx context.Context, result load.Result) error {
 	t := topologyOf(ctx, s.name, result, s.lenient)
-	if t.Problems.HasErrors() {
-		for _, p := range t.Problems {
-			s.log.Error(p.String())
-		}
-		err := fmt.Errorf("the new configuration has %s; the agent goes on with the old one", count(t.Problems))
-		s.log.Error("configuration is not reloaded", "error", err)
-		s.agent.ReloadRefused(t.Problems)
-		return t.Problems
+	if !t.Problems.HasErrors() {
+		s.tell(t)
+		return s.agent.Reload(ctx, t)
 	}
-	s.tell(t)
-	return s.agent.Reload(ctx, t)
+	for _, p := range t.Problems {
+		s.log.Error(p.String())
+	}
+	s.log.Error("configuration is not reloaded, the agent goes on with the old one", "problems", count(t.Problems))
+	s.agent.ReloadRefused(t.Problems)
+	return t.Problems
 }
 
-// reloadNow is the admin API's way to reload.
+// reloadNow is the admin API's way to reload: it waits for the outcome.
 func (s *service) reloadNow(ctx context.Context) error {
+	s.log.Info("reload is asked for by the admin API")
 	answer := make(chan error, 1)
-	select {
-	case s.manual <- answer:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	s.mu.Lock()
+	s.waiting = append(s.waiting, answer)
+	s.mu.Unlock()
+	s.loader.Reload()
 	select {
 	case err := <-answer:
 		return err

@@ -30,7 +30,8 @@ type Loader struct {
 	sources []Source
 	texts   [][]byte          // last text of each source; nil until it was read
 	remarks property.Problems // about the options themselves
-	wake    chan struct{}     // a source knows of a change, or Reload was called
+	wake    chan struct{}     // Reload was called
+	told    chan struct{}     // a source knows of a change by itself
 	force   atomic.Bool       // Reload was called
 }
 
@@ -40,7 +41,7 @@ func New(opts Options) (*Loader, error) {
 	if err := opts.fill(); err != nil {
 		return nil, err
 	}
-	l := &Loader{opts: opts, wake: make(chan struct{}, 1)}
+	l := &Loader{opts: opts, wake: make(chan struct{}, 1), told: make(chan struct{}, 1)}
 	if err := l.open(); err != nil {
 		return nil, err
 	}
@@ -51,7 +52,7 @@ func New(opts Options) (*Loader, error) {
 // open makes the sources.
 func (l *Loader) open() error {
 	if l.opts.ZooKeeper != "" {
-		source, err := newZooKeeperSource(l.opts.ZooKeeper, l.opts.ZooKeeperBase, l.opts.Agent, l.signal, l.opts.Log)
+		source, err := newZooKeeperSource(l.opts.ZooKeeper, l.opts.ZooKeeperBase, l.opts.Agent, func() { signal(l.told) }, l.opts.Log)
 		if err != nil {
 			return err
 		}
@@ -136,26 +137,33 @@ func (l *Loader) Poll(ctx context.Context) (result Result, changed bool, err err
 // next Poll. It is meant for SIGHUP and does not block.
 func (l *Loader) Reload() {
 	l.force.Store(true)
-	l.signal()
+	signal(l.wake)
 }
 
-func (l *Loader) signal() {
+func signal(c chan struct{}) {
 	select {
-	case l.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default: // a wake-up is pending already
 	}
 }
 
-// Watch polls at the interval (0 or less: never), when Reload is called and when
-// ZooKeeper tells of a change, and calls apply with each new configuration. It
-// returns when ctx is done. That sources cannot be read is logged once when it
-// starts and once when it ends.
-func (l *Loader) Watch(ctx context.Context, interval time.Duration, apply func(context.Context, Result)) {
+// OnlyReload is an interval for Watch: never look, only obey Reload.
+const OnlyReload time.Duration = -1
+
+// Watch polls at the interval (0: never), when Reload is called and when
+// ZooKeeper tells of a change, and calls apply with each new configuration, or
+// with the error that kept a Reload from having one. It returns when ctx is done.
+// That sources cannot be read is logged once when it starts and once when it ends.
+func (l *Loader) Watch(ctx context.Context, interval time.Duration, apply func(context.Context, Result, error)) {
 	var tick <-chan time.Time
 	if interval > 0 {
 		ticker := time.NewTicker(interval)
 		defer ticker.Stop()
 		tick = ticker.C
+	}
+	told := l.told
+	if interval == OnlyReload {
+		told = nil
 	}
 	failing := ""
 	for {
@@ -163,15 +171,19 @@ func (l *Loader) Watch(ctx context.Context, interval time.Duration, apply func(c
 		case <-ctx.Done():
 			return
 		case <-tick:
+		case <-told:
 		case <-l.wake:
 		}
+		asked := l.force.Load()
 		result, changed, err := l.Poll(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		failing = l.logFailure(failing, err)
 		if changed {
-			apply(ctx, result)
+			apply(ctx, result, nil)
+		} else if asked {
+			apply(ctx, Result{}, err)
 		}
 	}
 }

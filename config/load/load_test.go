@@ -357,7 +357,7 @@ func TestWatch(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			l.Watch(ctx, 30*time.Second, func(_ context.Context, r Result) {
+			l.Watch(ctx, 30*time.Second, func(_ context.Context, r Result, _ error) {
 				mu.Lock()
 				defer mu.Unlock()
 				got = append(got, texts(r.Properties)["a"])
@@ -406,7 +406,7 @@ func TestWatchWithoutInterval(t *testing.T) {
 		applied := make(chan Result)
 		go func() {
 			defer close(applied)
-			l.Watch(ctx, 0, func(_ context.Context, r Result) { applied <- r })
+			l.Watch(ctx, 0, func(_ context.Context, r Result, _ error) { applied <- r })
 		}()
 		l.Reload()
 		if r := <-applied; texts(r.Properties)["a"] != "1" {

@@ -217,7 +217,7 @@ func TestZooKeeper(t *testing.T) {
 	watching := make(chan struct{})
 	go func() {
 		defer close(watching)
-		l.Watch(ctx, 0, func(ctx context.Context, r Result) {
+		l.Watch(ctx, 0, func(ctx context.Context, r Result, _ error) {
 			select {
 			case applied <- r:
 			case <-ctx.Done():

@@ -1,0 +1,59 @@
+# Every target works from a fresh clone; tools are installed into .cache/bin.
+
+GO        ?= go
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS   := -s -w -X main.version=$(VERSION)
+TOOLS     := $(CURDIR)/.cache/bin
+LINT      := $(TOOLS)/golangci-lint
+LINT_VERSION := v2.15.0
+FUZZTIME  ?= 30s
+
+.PHONY: all build test race lint generate check examples fuzz bench e2e stress clean help
+
+all: build
+
+help: ## list the targets
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+build: ## bin/flume, and bin/flume-ng for those who have it in their scripts
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/flume ./cmd/flume
+	ln -sf flume bin/flume-ng
+
+test: ## the whole suite: no network, no other programs
+	$(GO) test ./...
+
+race: ## the suite with the race detector; released memory is poisoned
+	$(GO) test -race -shuffle=on ./...
+
+lint: $(LINT) ## formatting, static analysis, the direction of imports
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt"; exit 1; }
+	$(GO) vet ./...
+	$(LINT) run ./...
+
+$(LINT):
+	@mkdir -p $(TOOLS)
+	for i in 1 2 3; do GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION) && break; sleep 5; done
+
+generate: ## all/all.go, property tables, the reference
+	$(GO) generate ./...
+
+examples: build ## check and run every example.conf
+	$(GO) test -tags examples -count=1 ./examples/...
+
+check: lint test race examples ## what CI runs, without the real systems
+
+fuzz: ## every fuzz target for $(FUZZTIME)
+	./scripts/fuzz $(FUZZTIME)
+
+stress: ## long randomized runs: reloads under load
+	FLUME_STRESS=1 $(GO) test -count=1 -timeout 30m -run 'Stress' -v ./agent/...
+
+bench: build ## the table of docs/performance.md
+	$(GO) run ./bench/cmd/flumebench -flume bin/flume
+
+e2e: build ## against real systems: Java Flume, ZooKeeper (downloads are cached)
+	./e2e/setup.sh
+	$(GO) test -tags e2e -count=1 -timeout 20m ./e2e/...
+
+clean:
+	rm -rf bin/flume bin/flume-ng dist

@@ -94,9 +94,9 @@ func TestAppendToBodyNeverReachesNeighbour(t *testing.T) {
 func TestSetHeaderReplacesAndGrows(t *testing.T) {
 	b := NewBatch()
 	defer b.Release()
-	e := b.AppendCopy([]byte("x"))
-	f := b.AppendCopy([]byte("y"))
-	e = b.At(0)
+	b.AppendCopy([]byte("x"))
+	b.AppendCopy([]byte("y"))
+	e, f := b.At(0), b.At(1)
 	for i := range 20 {
 		b.SetHeader(e, fmt.Sprint("k", i), "v")
 		b.SetHeader(f, fmt.Sprint("k", i), "w")

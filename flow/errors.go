@@ -10,18 +10,18 @@ import (
 type Class int
 
 const (
-	// ClassRetry: the same batch may succeed later. Any plain error.
+	// ClassRetry says that the same batch may succeed later. Any plain error.
 	ClassRetry Class = iota
-	// ClassUnknown: sent, but not answered: the destination may have it. Tried
-	// again, counted as a possible duplicate.
+	// ClassUnknown says that the batch was sent but not answered: the destination
+	// may have it. Tried again, counted as a possible duplicate.
 	ClassUnknown
-	// ClassReject: some events will never be taken. With a dead-letter channel
+	// ClassReject says that some events will never be taken. With a dead-letter channel
 	// they go there; without, the batch is tried again, as in Flume.
 	ClassReject
-	// ClassFatal: cannot work as configured. The component is marked failed
+	// ClassFatal says that the component cannot work as configured. The component is marked failed
 	// and tried again slowly.
 	ClassFatal
-	// ClassShutdown: nobody's fault, the agent or the component is stopping.
+	// ClassShutdown is nobody's fault: the agent or the component is stopping.
 	ClassShutdown
 )
 
@@ -32,11 +32,11 @@ func (c Class) String() string {
 
 // Sentinel errors of the contract.
 var (
-	// ErrFull: a channel stayed full for as long as it may be waited for. Retry.
+	// ErrFull says that a channel stayed full for as long as it may be waited for. Retry.
 	ErrFull = errors.New("channel is full")
-	// ErrClosed: the channel or component is closed. Shutting down.
+	// ErrClosed says that the channel or component is closed. Shutting down.
 	ErrClosed = errors.New("closed")
-	// ErrSettled: Ack or Nack of a delivery that was acknowledged or returned before.
+	// ErrSettled answers an Ack or Nack of a delivery that was settled before.
 	ErrSettled = errors.New("delivery is already settled")
 )
 

@@ -187,7 +187,7 @@ func (t *taker) next(ctx context.Context) (flow.Delivery, error) {
 	for {
 		if t.ctx == nil || t.ctx.Err() != nil {
 			t.stop()
-			t.ctx, t.cancel = context.WithTimeout(ctx, idle)
+			t.ctx, t.cancel = context.WithTimeout(ctx, idle) //nolint:fatcontext // made from the argument each time
 			t.took = false
 		}
 		d, err := t.channel.Take(t.ctx, t.batch)

@@ -1,0 +1,132 @@
+package roles
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+
+	"github.com/flume-go/flume/bench/lines"
+)
+
+// answerShown is how much of a server's unexpected answer is logged.
+const answerShown = 200
+
+// load sends numbered lines on several connections, as fast as they are taken.
+//
+// It connects, says "ready", waits for "go", sends, says "sent <bytes>" when
+// the last byte is handed to the kernel, and stays until every connection was
+// closed by the other side or its own input ends. It reads whatever is answered
+// because an unread answer would turn the final close into a reset, and a
+// reset destroys lines the other side has not read yet.
+func load(ctx context.Context, args []string, std Streams) error {
+	flags := flag.NewFlagSet("load", flag.ContinueOnError)
+	addr := flags.String("to", "", "`address` to connect to")
+	conns := flags.Int("conns", 4, "number of connections")
+	count := flags.Int("lines", 0, "number of lines on all connections together")
+	length := flags.Int("length", 512, "length of a line in `bytes`, newline included")
+	block := flags.Int("block", 256<<10, "most `bytes` to write at once")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *conns < 1 || *count < 1 {
+		return errors.New("-conns and -lines: must be at least 1")
+	}
+	format, err := lines.NewFormat(*length, *block)
+	if err != nil {
+		return err
+	}
+	streams := make([]*stream, *conns)
+	for i, share := range lines.Share(*count, *conns) {
+		if streams[i], err = connect(ctx, *addr, format, i, share); err != nil {
+			return err
+		}
+		defer streams[i].conn.Close()
+	}
+	if err := std.awaitGo(); err != nil {
+		return err
+	}
+	ctx, cancel := std.untilEnd(ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		for _, s := range streams {
+			s.conn.Close()
+		}
+	})()
+
+	var drains sync.WaitGroup
+	defer drains.Wait()
+	for _, s := range streams {
+		drains.Go(s.drain)
+	}
+	if err := sendAll(streams); err != nil {
+		cancel() // closes the connections, which ends the drains
+		return err
+	}
+	if _, err := fmt.Fprintf(std.Out, "sent %d\n", *count**length); err != nil {
+		return fmt.Errorf("saying sent: %w", err)
+	}
+	return nil
+}
+
+// stream is one connection with the lines it has to carry.
+type stream struct {
+	conn   *net.TCPConn
+	sender *lines.Sender
+}
+
+func connect(ctx context.Context, addr string, format lines.Format, number, count int) (*stream, error) {
+	sender, err := format.NewSender(number, count)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", addr, err)
+	}
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return nil, fmt.Errorf("connecting to %s: got a %T, not a TCP connection", addr, conn)
+	}
+	return &stream{conn: tcp, sender: sender}, nil
+}
+
+// sendAll sends on all connections at once and returns the first failures.
+func sendAll(streams []*stream) error {
+	errs := make([]error, len(streams))
+	var senders sync.WaitGroup
+	for i, s := range streams {
+		senders.Go(func() { errs[i] = s.send() })
+	}
+	senders.Wait()
+	return errors.Join(errs...)
+}
+
+func (s *stream) send() error {
+	for block := s.sender.Next(); len(block) > 0; block = s.sender.Next() {
+		if _, err := s.conn.Write(block); err != nil {
+			return fmt.Errorf("sending lines: %w", err)
+		}
+	}
+	if err := s.conn.CloseWrite(); err != nil {
+		return fmt.Errorf("ending a connection: %w", err)
+	}
+	return nil
+}
+
+// drain reads answers until the connection ends and logs the first, which is
+// the only trace of a source that refuses lines.
+func (s *stream) drain() {
+	var first [answerShown]byte
+	n, err := io.ReadAtLeast(s.conn, first[:], 1)
+	if n > 0 {
+		fmt.Fprintf(os.Stderr, "load: the other side answered: %q\n", first[:n])
+	}
+	if err == nil {
+		io.Copy(io.Discard, s.conn) // until it ends, in whatever way
+	}
+}

@@ -1,0 +1,229 @@
+package scenario
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/flume-go/flume/bench/lines"
+	"github.com/flume-go/flume/bench/proc"
+)
+
+// What the tcp-lines scenarios measure.
+var (
+	events   = Metric{"events per second", "1/s"}
+	rate     = Metric{"megabytes per second", "MB/s"}
+	cpu      = Metric{"processor time per event", "µs"}
+	peak     = Metric{"largest resident memory", "MiB"}
+	duration = Metric{"duration", "s"}
+)
+
+// sendBlock is how much the load generator hands to the kernel at once.
+const sendBlock = 256 << 10
+
+// defaultBytes is what a run sends unless a number of lines is asked for: as
+// much as fits into the page cache of a common machine before the kernel makes
+// writers wait for the disk, which would measure the disk.
+const defaultBytes = 3 << 30
+
+// TCPLines floods a netcat source with lines of length bytes on a few
+// connections; they go through a memory channel into one file.
+func TCPLines(s Settings, length int) Scenario {
+	least := 0.7
+	if length < 256 {
+		least = 0.4
+	}
+	return Scenario{
+		Name: fmt.Sprintf("tcp-lines-%d", length),
+		Summary: fmt.Sprintf("%d TCP connections of %d-byte lines → netcat source → memory channel → file_roll sink",
+			s.Conns, length),
+		Programs: programs(s, flume(linesConfig), bare(0)),
+		Goals:    []Goal{{Metric: events, Ratio: least}},
+		Limit:    3 * time.Minute,
+		Measure: func(ctx context.Context, r *Run) (Sample, error) {
+			return measureLines(ctx, r, length)
+		},
+	}
+}
+
+// linesConfig has Flume's components at batch sizes that suit a flood. The
+// byte capacity is well above what capacity events of a run need, because its
+// default depends on a heap that only one of the agents has.
+func linesConfig(r *Run) string {
+	return fmt.Sprintf(`a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+
+a1.sources.r1.type = netcat
+a1.sources.r1.bind = 127.0.0.1
+a1.sources.r1.port = %d
+a1.sources.r1.ack-every-event = false
+a1.sources.r1.max-line-length = 65536
+a1.sources.r1.channels = c1
+
+a1.channels.c1.type = memory
+a1.channels.c1.capacity = 100000
+a1.channels.c1.transactionCapacity = 10000
+a1.channels.c1.byteCapacity = 1000000000
+
+a1.sinks.k1.type = file_roll
+a1.sinks.k1.sink.directory = %s
+a1.sinks.k1.sink.rollInterval = 0
+a1.sinks.k1.sink.batchSize = 10000
+a1.sinks.k1.channel = c1
+`, r.Port, r.Out())
+}
+
+// measureLines takes the time from the word "go" until the output holds every
+// byte, then ends the program and proves that the bytes are the right ones.
+func measureLines(ctx context.Context, r *Run, length int) (sample Sample, err error) {
+	count := r.Lines
+	if count == 0 {
+		count = defaultBytes / length
+	}
+	format, err := lines.NewFormat(length, sendBlock)
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.Start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil { // the way out that has not stopped it yet
+			err = errors.Join(err, p.Stop(stopGrace))
+		}
+	}()
+	if err := awaitListening(ctx, r, p); err != nil {
+		return nil, err
+	}
+	load, err := r.StartRole(ctx, "load", "-to", r.Addr(), "-conns", fmt.Sprint(r.Conns),
+		"-lines", fmt.Sprint(count), "-length", fmt.Sprint(length), "-block", fmt.Sprint(sendBlock))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, load.Stop(stopGrace)) }()
+
+	sample, err = timeLines(ctx, r, p, load, count, length)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Stop(stopGrace); err != nil {
+		return nil, err
+	}
+	if r.Program.Blind {
+		return sample, verifySize(r.Out(), count, int64(count)*int64(length))
+	}
+	return sample, verifyLines(r.Out(), format, lines.Share(count, r.Conns))
+}
+
+func timeLines(ctx context.Context, r *Run, p, load *proc.Process, count, length int) (Sample, error) {
+	if _, err := load.Expect(ctx, "ready"); err != nil {
+		return nil, err
+	}
+	before, err := proc.ReadUsage(p.PID())
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	if err := load.Say("go"); err != nil {
+		return nil, err
+	}
+	// A generator that failed would leave us waiting: fail with it. One that
+	// has sent everything goes on until the program closes its connections.
+	sent := make(chan error, 1)
+	sending, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	go func() {
+		_, err := load.Expect(sending, "sent")
+		if err != nil {
+			giveUp(err)
+		}
+		sent <- err
+	}()
+	size := int64(count) * int64(length)
+	if err := awaitBytes(sending, r, p, size); err != nil {
+		return nil, err
+	}
+	elapsed := time.Since(start)
+	after, err := proc.ReadUsage(p.PID())
+	if err != nil {
+		return nil, err
+	}
+	if err := <-sent; err != nil {
+		return nil, err
+	}
+	return Sample{
+		{events, float64(count) / elapsed.Seconds()},
+		{rate, float64(size) / 1e6 / elapsed.Seconds()},
+		{cpu, float64((after.CPU - before.CPU).Microseconds()) / float64(count)},
+		{peak, mebibytes(after.Peak)},
+		{duration, elapsed.Seconds()},
+	}, nil
+}
+
+func mebibytes(bytes int64) float64 { return float64(bytes) / (1 << 20) }
+
+// verifyLines proves that the output holds every line once, whole, and nothing
+// else.
+func verifyLines(dir string, format lines.Format, counts []int) error {
+	verifier := format.NewVerifier(counts)
+	if err := readOutput(dir, verifier); err != nil {
+		return err
+	}
+	return verifier.Verdict().Err()
+}
+
+// verifySize is what can be said of output that was not kept in lines: it has
+// the right number of bytes and of newlines.
+func verifySize(dir string, count int, size int64) error {
+	var c newlines
+	if err := readOutput(dir, &c); err != nil {
+		return err
+	}
+	if c.bytes != size || c.lines != count {
+		return fmt.Errorf("output has %d bytes and %d newlines: %d bytes and %d lines were sent", c.bytes, c.lines, size, count)
+	}
+	return nil
+}
+
+// newlines counts what is written to it.
+type newlines struct {
+	bytes int64
+	lines int
+}
+
+func (c *newlines) Write(p []byte) (int, error) {
+	c.bytes += int64(len(p))
+	c.lines += bytes.Count(p, []byte{'\n'})
+	return len(p), nil
+}
+
+// readOutput passes all files below dir on, one after the other.
+func readOutput(dir string, to io.Writer) error {
+	buf := make([]byte, 1<<20)
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		// Hidden from CopyBuffer are the file's and the writer's own ways of
+		// copying, which would ignore the buffer.
+		_, err = io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{f}, buf)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("reading the output: %w", err)
+	}
+	return nil
+}

@@ -234,10 +234,8 @@ func (d *decoder) decodeScalar(f *Field, v reflect.Value, key string) {
 		target = reflect.New(v.Type().Elem()).Elem()
 	}
 	if err := f.parse(text, target); err != nil {
-		if f.Lenient && f.HasDefault {
-			d.problem(property.Warning, d.place(val), key, err.Error(), fmt.Sprintf("%s is used instead", f.Default))
-			d.mustParse(f, v)
-			d.effective(f, key, f.Default, val, false)
+		if f.Lenient {
+			d.fallBack(f, v, key, val, err)
 			return
 		}
 		d.problem(property.Error, d.place(val), key, d.mask(f, text, err.Error()), f.expectation())
@@ -253,6 +251,18 @@ func (d *decoder) decodeScalar(f *Field, v reflect.Value, key string) {
 		d.missing(f, key)
 	}
 	d.effective(f, key, text, val, true)
+}
+
+// fallBack uses the default in place of a bad value, as Flume does for some
+// properties; an optional one without a default stays unset.
+func (d *decoder) fallBack(f *Field, v reflect.Value, key string, val property.Value, err error) {
+	remedy := "it counts as not set"
+	if f.HasDefault {
+		d.mustParse(f, v)
+		remedy = f.Default + " is used instead"
+	}
+	d.problem(property.Warning, d.place(val), key, err.Error(), remedy)
+	d.effective(f, key, f.Default, property.Value{}, false)
 }
 
 // mask keeps secrets out of messages.

@@ -69,6 +69,10 @@ type Entry struct {
 	build  func(config any, env Env, more any) (any, error)
 }
 
+// Package returns the import path of the folder that the type comes from: the
+// one that declares its Config struct.
+func (e *Entry) Package() string { return e.config.PkgPath() }
+
 // registry holds every registered type; filled by init functions.
 var registry = struct {
 	sync.RWMutex

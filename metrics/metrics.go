@@ -10,7 +10,6 @@ package metrics
 import (
 	"math"
 	"sort"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,11 +82,13 @@ type Set struct {
 	byName  map[string]any
 }
 
-// NewSet returns a set that is not yet in any registry. Its Flume attributes
-// begin with Type, StartTime and StopTime.
+// NewSet returns a set that is not yet in any registry. It has the attributes
+// that Flume has for every component of this kind: Type, StartTime, StopTime and
+// the kind's own, all 0.
 func NewSet(kind Kind, name string) *Set {
 	s := &Set{Kind: kind, Name: name, byName: map[string]any{}}
 	s.Text("Type", func() string { return string(kind) })
+	s.standard()
 	return s
 }
 
@@ -222,15 +223,6 @@ func (r *Registry) Sets() []*Set {
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Key() < out[j].Key() })
 	return out
-}
-
-// FormatNumber writes v as Flume's JSON does: whole numbers without a point,
-// others (and only doubles) as Java prints them.
-func FormatNumber(v float64) string {
-	if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
-		return strconv.FormatInt(int64(v), 10)
-	}
-	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
 // Histogram counts observations in buckets of fixed upper bounds.

@@ -97,7 +97,7 @@ func (o *options) parse(c *cobra.Command, args []string) error {
 	if len(defaults) > 0 {
 		o.notices = append(o.notices, fmt.Sprintf("options from %s: %s", path, strings.Join(defaults, " ")))
 	}
-	if err := c.ParseFlags(append(defaults, rest...)); err != nil {
+	if err := c.Flags().Parse(append(defaults, rest...)); err != nil {
 		return usageError(err)
 	}
 	if extra := c.Flags().Args(); len(extra) > 0 {

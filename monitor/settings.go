@@ -1,0 +1,88 @@
+package monitor
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/flume-go/flume/component"
+)
+
+// settings reads properties by name and remembers which names there are and what
+// was wrong. Their values stand on the command line, not in the configuration
+// file, so that there are no lines to point at.
+type settings struct {
+	prefix string
+	given  map[string]string
+	log    *slog.Logger
+	names  []string
+	errs   []error
+}
+
+func newSettings(prefix string, given map[string]string, log *slog.Logger) *settings {
+	return &settings{prefix: prefix, given: given, log: log}
+}
+
+// known says that there is a property of this name.
+func (s *settings) known(name string) { s.names = append(s.names, name) }
+
+// text returns the value without spaces around it, or def if there is none.
+func (s *settings) text(name, def string) string {
+	s.known(name)
+	if v := strings.TrimSpace(s.given[name]); v != "" {
+		return v
+	}
+	return def
+}
+
+// number returns a whole number from lo to hi.
+func (s *settings) number(name string, def, lo, hi int) int {
+	v := s.text(name, "")
+	if v == "" {
+		return def
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < lo || n > hi {
+		s.fail(name, fmt.Sprintf("%q is not a whole number from %d to %d", v, lo, hi))
+		return def
+	}
+	return n
+}
+
+// flag returns whether the value is "true" in any case. Whatever else it says is
+// false, as in Flume, but for that it is logged.
+func (s *settings) flag(name string) bool {
+	v := s.text(name, "false")
+	on := strings.EqualFold(v, "true")
+	if !on && !strings.EqualFold(v, "false") {
+		s.log.Warn("property is neither true nor false and taken for false", "property", s.prefix+name, "value", v)
+	}
+	return on
+}
+
+func (s *settings) fail(name, what string) {
+	s.errs = append(s.errs, fmt.Errorf("%s%s: %s", s.prefix, name, what))
+}
+
+// finish logs the properties that no one asked for and returns what was wrong.
+func (s *settings) finish() error {
+	var unknown []string
+	for name := range s.given {
+		if !slices.Contains(s.names, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	sort.Strings(unknown)
+	for _, name := range unknown {
+		hint := "remove it"
+		if near := component.Nearest(name, s.names); near != "" {
+			hint = "did you mean " + s.prefix + near + "?"
+		}
+		s.log.Warn("unknown property is ignored", "property", s.prefix+name, "remedy", hint)
+	}
+	return errors.Join(s.errs...)
+}

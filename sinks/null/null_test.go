@@ -1,0 +1,85 @@
+package null
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/flume-go/flume/component"
+	"github.com/flume-go/flume/event"
+	"github.com/flume-go/flume/flow"
+	"github.com/flume-go/flume/property"
+)
+
+func build(t *testing.T, props property.Settings, out *bytes.Buffer) flow.Sink {
+	t.Helper()
+	e, ok := component.Lookup(component.KindSink, "org.apache.flume.sink.NullSink")
+	if !ok {
+		t.Fatal("null is not registered")
+	}
+	d := component.Decode(e, props, component.Scope{})
+	if d.Failed() {
+		t.Fatal(d.Problems)
+	}
+	if n, _, ok := d.BatchSize(false); !ok || n != 100 {
+		t.Errorf("batch size %d, %v", n, ok)
+	}
+	s, err := component.New[flow.Sink](d, component.Env{Log: slog.New(slog.NewTextHandler(out, nil))}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func deliver(t *testing.T, s flow.Sink, n int) {
+	t.Helper()
+	b := event.NewBatch()
+	defer b.Release()
+	for range n {
+		b.AppendCopy(nil)
+	}
+	if err := s.Deliver(context.Background(), b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLogsWhenPassingMultiples(t *testing.T) {
+	var out bytes.Buffer
+	s := build(t, property.Settings{"logEveryNEvents": {Text: "10"}}, &out)
+	for _, n := range []int{4, 5, 1, 0, 9, 25, 5} {
+		deliver(t, s, n)
+	}
+	var totals []string
+	for line := range strings.Lines(out.String()) {
+		_, total, _ := strings.Cut(strings.TrimSpace(line), "events=")
+		totals = append(totals, total)
+	}
+	if got := strings.Join(totals, " "); got != "10 44" {
+		t.Errorf("logged at %s, want 10 and 44", got)
+	}
+}
+
+func TestDefaultIsTenThousand(t *testing.T) {
+	var out bytes.Buffer
+	s := build(t, nil, &out)
+	deliver(t, s, 9999)
+	if out.Len() > 0 {
+		t.Errorf("logged too early: %s", &out)
+	}
+	deliver(t, s, 1)
+	if !strings.Contains(out.String(), "events=10000") {
+		t.Errorf("logged %q", &out)
+	}
+}
+
+func TestBadProperties(t *testing.T) {
+	e, _ := component.Lookup(component.KindSink, "null")
+	for _, key := range []string{"batchSize", "logEveryNEvents"} {
+		d := component.Decode(e, property.Settings{key: {Text: "0"}}, component.Scope{})
+		if !d.Failed() {
+			t.Errorf("%s = 0 is accepted", key)
+		}
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !race && !invariants
+
+package netcat
+
+const allocationBudget = 0

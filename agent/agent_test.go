@@ -1,0 +1,210 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flume-go/flume/pipeline"
+)
+
+func TestEventsGoThrough(t *testing.T) {
+	b := benches.get(t.Name())
+	a := newAgent(t, 10*time.Second)
+	start(t, a, simple(t.Name()))
+	for i := range 50 {
+		b.in <- fmt.Sprint(i)
+	}
+	eventually(t, "50 events are delivered", func() bool { return b.total() == 50 })
+	if err := a.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range a.Metrics().Sets() {
+		if s.Key() == "SOURCE.r1" && s.Counter("EventAcceptedCount").Value() != 50 {
+			t.Errorf("EventAcceptedCount %d", s.Counter("EventAcceptedCount").Value())
+		}
+	}
+}
+
+func TestStopDrainsMemoryChannels(t *testing.T) {
+	b := benches.get(t.Name())
+	a := newAgent(t, 10*time.Second)
+	start(t, a, simple(t.Name(), "a1.sinks.k1.slow = 5", "a1.sinks.k1.batchSize = 1"))
+	for i := range 40 {
+		b.in <- fmt.Sprint(i)
+	}
+	if err := a.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.total(); got != 40 {
+		t.Errorf("%d of 40 events were delivered before the stop ended", got)
+	}
+}
+
+func TestStopReportsWhatIsLost(t *testing.T) {
+	b := benches.get(t.Name())
+	a := newAgent(t, 200*time.Millisecond)
+	start(t, a, simple(t.Name(), "a1.sinks.k1.stuck = true"))
+	for i := range 7 {
+		b.in <- fmt.Sprint(i)
+	}
+	err := a.Stop(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "7 events") {
+		t.Errorf("stopping said %v", err)
+	}
+}
+
+func TestPortInUseIsRetriedAndShown(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	a := newAgent(t, 10*time.Second)
+	start(t, a, simple(t.Name(), "a1.sources = r1 n1", "a1.sources.n1.type = netcat", "a1.sources.n1.bind = 127.0.0.1",
+		fmt.Sprintf("a1.sources.n1.port = %d", port), "a1.sources.n1.channels = c1"))
+	state := func() pipeline.Status {
+		for _, s := range a.Status() {
+			if s.Name == "n1" {
+				return s.Status
+			}
+		}
+		return pipeline.Status{}
+	}
+	eventually(t, "the source is shown as retrying", func() bool { return state().State == pipeline.StateRetrying })
+	if msg := state().Error.Error(); !strings.Contains(msg, fmt.Sprint(port)) {
+		t.Errorf("the error does not name the port: %s", msg)
+	}
+	b := benches.get(t.Name())
+	b.in <- "meanwhile"
+	eventually(t, "others go on", func() bool { return b.count("meanwhile") == 1 })
+	l.Close()
+	eventually(t, "the source runs once the port is free", func() bool { return state().State == pipeline.StateRunning })
+}
+
+func TestReloadKeepsWhatIsTheSame(t *testing.T) {
+	b := benches.get(t.Name())
+	a := newAgent(t, 10*time.Second)
+	start(t, a, simple(t.Name()))
+	b.in <- "one"
+	for _, more := range []string{
+		"a1.sources.r1.interceptors = i1\na1.sources.r1.interceptors.i1.type = testmark",
+		"a1.channels.c1.capacity = 200",
+		"a1.sinks.k1.batchSize = 20",
+		"",
+	} {
+		if err := a.Reload(t.Context(), topologyText(t, simple(t.Name(), more))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.in <- "two"
+	eventually(t, "both events are delivered", func() bool { return b.total() == 2 })
+	if b.starts != 1 {
+		t.Errorf("the source was started %d times though it never changed", b.starts)
+	}
+	if err := a.Reload(t.Context(), topologyText(t, simple(t.Name(), "a1.sources.r1.knob = turned"))); err != nil {
+		t.Fatal(err)
+	}
+	b.in <- "three"
+	eventually(t, "the third is delivered", func() bool { return b.total() == 3 })
+	if b.starts != 2 {
+		t.Errorf("the source was started %d times, want 2 after a change of its own", b.starts)
+	}
+}
+
+func TestReloadHandsEventsToTheSuccessor(t *testing.T) {
+	for _, successor := range []string{"capacity = 3\na1.channels.c1.transactionCapacity = 3\na1.sinks.k1.batchSize = 3", "type = pseudotxn", "type = direct"} {
+		t.Run(successor, func(t *testing.T) {
+			b := benches.get(t.Name())
+			a := newAgent(t, 10*time.Second)
+			start(t, a, simple(t.Name(), "a1.sinks.k1.stuck = true"))
+			for i := range 10 {
+				b.in <- fmt.Sprint(i)
+			}
+			eventually(t, "all are in the channel", func() bool { return a.current().channels[0].channel.Stats().Events == 10 })
+			if err := a.Reload(t.Context(), topologyText(t, simple(t.Name(), "a1.channels.c1."+successor))); err != nil {
+				t.Fatal(err)
+			}
+			b.in <- "after"
+			eventually(t, "all 11 are delivered", func() bool { return b.total() == 11 })
+			for body, n := range b.delivered {
+				if n != 1 {
+					t.Errorf("event %s was delivered %d times", body, n)
+				}
+			}
+		})
+	}
+}
+
+func TestRemovedChannelIsDrainedOrTheReloadFails(t *testing.T) {
+	b := benches.get(t.Name())
+	two := strings.Join([]string{
+		"a1.channels = c1 c2", "a1.channels.c2.type = memory", "a1.sinks = k1 k2", "a1.sources.r1.channels = c1 c2",
+		"a1.sources.r1.selector.type = load_balancing",
+		"a1.sinks.k2.type = testsink", "a1.sinks.k2.bench = " + t.Name(), "a1.sinks.k2.channel = c2",
+	}, "\n")
+	a := newAgent(t, 300*time.Millisecond)
+	start(t, a, simple(t.Name(), two, "a1.sinks.k2.stuck = true"))
+	for i := range 10 {
+		b.in <- fmt.Sprint(i)
+	}
+	eventually(t, "c1's half is delivered and c2 has its own", func() bool {
+		return b.total() == 5 && a.current().channelUnit("c2").channel.Stats().Events == 5
+	})
+	err := a.Reload(t.Context(), topologyText(t, simple(t.Name())))
+	if err == nil || !strings.Contains(err.Error(), "channel c2") || !strings.Contains(err.Error(), "5 events") {
+		t.Fatalf("removing a channel that cannot be drained said %v", err)
+	}
+	if got := a.Reloads(); got.Failed != 1 || got.LastError == nil {
+		t.Errorf("reload status %+v", got)
+	}
+	// The old topology works as before.
+	b.in <- "x"
+	b.in <- "y"
+	eventually(t, "one of two is delivered by c1", func() bool { return b.count("x")+b.count("y") == 1 })
+	// Once the sink of c2 works, the channel can go.
+	if err := a.Reload(t.Context(), topologyText(t, simple(t.Name(), two))); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Reload(t.Context(), topologyText(t, simple(t.Name()))); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.total(); got != 12 {
+		t.Errorf("%d events delivered, want 12", got)
+	}
+}
+
+func TestReloadThatCannotBeBuiltChangesNothing(t *testing.T) {
+	b := benches.get(t.Name())
+	a := newAgent(t, 10*time.Second)
+	start(t, a, simple(t.Name()))
+	err := a.Reload(t.Context(), topologyText(t, simple(t.Name(), "a1.sources.r1.knob = unbuildable", "a1.channels.c1.capacity = 500")))
+	if err == nil || !strings.Contains(err.Error(), "source r1") {
+		t.Fatalf("the reload said %v", err)
+	}
+	if got := a.current().channels[0].channel.Stats().Capacity; got != 100 {
+		t.Errorf("the channel's capacity became %d", got)
+	}
+	b.in <- "still"
+	eventually(t, "the old topology works", func() bool { return b.count("still") == 1 })
+}
+
+func TestStartTwiceAndStopTwice(t *testing.T) {
+	a := newAgent(t, time.Second)
+	start(t, a, simple(t.Name()))
+	if err := a.Start(t.Context(), topologyText(t, simple(t.Name()))); err == nil {
+		t.Error("a second start succeeded")
+	}
+	for range 2 {
+		if err := a.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := a.Reload(t.Context(), topologyText(t, simple(t.Name()))); err == nil || errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("reload of a stopped agent said %v", err)
+	}
+}

@@ -1,0 +1,232 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	_ "github.com/flume-go/flume/channels/direct"
+	_ "github.com/flume-go/flume/channels/memory"
+	_ "github.com/flume-go/flume/channels/pseudotxn"
+	"github.com/flume-go/flume/component"
+	"github.com/flume-go/flume/config"
+	"github.com/flume-go/flume/config/load"
+	"github.com/flume-go/flume/event"
+	"github.com/flume-go/flume/flow"
+	"github.com/flume-go/flume/internal/vfs"
+	_ "github.com/flume-go/flume/processors/defaultproc"
+	_ "github.com/flume-go/flume/processors/failover"
+	_ "github.com/flume-go/flume/processors/loadbalance"
+	"github.com/flume-go/flume/property"
+	_ "github.com/flume-go/flume/selectors/loadbalancing"
+	_ "github.com/flume-go/flume/selectors/replicating"
+	_ "github.com/flume-go/flume/sources/netcat"
+)
+
+// Components for tests: a source that emits what a test hands it, a sink that
+// collects, an interceptor that marks. All instances of one bench share it.
+
+func init() {
+	component.RegisterSource(component.Info{Type: "testsource"}, func(cfg sourceConfig, env component.Env) (flow.Source, error) {
+		if cfg.Knob == "unbuildable" {
+			return nil, errors.New("this knob cannot be built")
+		}
+		return &testSource{benches.get(cfg.Bench)}, nil
+	})
+	component.RegisterSink(component.Info{Type: "testsink"}, func(cfg sinkConfig, env component.Env) (flow.Sink, error) {
+		return &testSink{bench: benches.get(cfg.Bench), cfg: cfg}, nil
+	})
+	component.RegisterInterceptor(component.Info{Type: "testmark"}, func(cfg markConfig, _ component.Env) (flow.Interceptor, error) {
+		return markInterceptor{cfg.Value}, nil
+	})
+}
+
+type sourceConfig struct {
+	Bench string `flume:"bench,required" doc:"The bench."`
+	Knob  string `flume:"knob" doc:"Any value; a change restarts the source."`
+}
+
+type sinkConfig struct {
+	Bench string        `flume:"bench,required" doc:"The bench."`
+	Batch int           `flume:"batchSize,batch" default:"10" doc:"Batch size."`
+	Fail  int           `flume:"fail" default:"0" doc:"Fail every so many deliveries."`
+	Stuck bool          `flume:"stuck" default:"false" doc:"Never deliver."`
+	Slow  time.Duration `flume:"slow" unit:"ms" default:"0" doc:"Time of a delivery."`
+}
+
+type markConfig struct {
+	Value string `flume:"value" doc:"Value of the header mark."`
+}
+
+type markInterceptor struct{ value string }
+
+func (m markInterceptor) Intercept(b *event.Batch) error {
+	for i := range b.Events() {
+		b.SetHeader(b.At(i), "mark", m.value)
+	}
+	return nil
+}
+
+// bench is what the components of one test share.
+type bench struct {
+	in chan string // bodies for the test sources
+
+	mu        sync.Mutex
+	delivered map[string]int
+	starts    int // of test sources
+}
+
+var benches = benchRegistry{byName: map[string]*bench{}}
+
+type benchRegistry struct {
+	mu     sync.Mutex
+	byName map[string]*bench
+}
+
+func (r *benchRegistry) get(name string) *bench {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := r.byName[name]
+	if b == nil {
+		b = &bench{in: make(chan string), delivered: map[string]int{}}
+		r.byName[name] = b
+	}
+	return b
+}
+
+func (b *bench) count(body string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.delivered[body]
+}
+
+func (b *bench) total() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.delivered)
+}
+
+type testSource struct{ bench *bench }
+
+func (s *testSource) Run(ctx context.Context, out flow.Emitter) error {
+	s.bench.mu.Lock()
+	s.bench.starts++
+	s.bench.mu.Unlock()
+	for {
+		select {
+		case body := <-s.bench.in:
+			b := event.NewBatch()
+			b.AppendCopy([]byte(body))
+			err := flow.EmitUntilStored(ctx, out, b, nil)
+			b.Release()
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+type testSink struct {
+	bench *bench
+	cfg   sinkConfig
+	calls int
+}
+
+func (s *testSink) Deliver(ctx context.Context, b *event.Batch) error {
+	s.calls++
+	if s.cfg.Stuck {
+		return errors.New("stuck")
+	}
+	if s.cfg.Fail > 0 && s.calls%s.cfg.Fail == 0 {
+		return errors.New("scripted failure")
+	}
+	if s.cfg.Slow > 0 && !flow.Sleep(ctx, s.cfg.Slow) {
+		return ctx.Err()
+	}
+	s.bench.mu.Lock()
+	defer s.bench.mu.Unlock()
+	for i := range b.Events() {
+		s.bench.delivered[string(b.At(i).Body)]++
+	}
+	return nil
+}
+
+// topologyOf reads a configuration text.
+func topologyText(t *testing.T, text string) *config.Topology {
+	t.Helper()
+	spec := parse(t, text)
+	if spec.Problems.HasErrors() {
+		t.Fatal(spec.Problems)
+	}
+	return spec
+}
+
+func parse(t *testing.T, text string) *config.Topology {
+	t.Helper()
+	entries, problems := property.Read("test.conf", []byte(text))
+	if problems.HasErrors() {
+		t.Fatal(problems)
+	}
+	var props load.Properties
+	for _, e := range entries {
+		e = e.Trimmed()
+		props.Set(e.Key, e.Value)
+	}
+	return config.Build(config.NewModel(&props), "a1", false)
+}
+
+// newAgent returns an agent that is stopped at the end of the test.
+func newAgent(t *testing.T, limit time.Duration) *Agent {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	if os.Getenv("FLUME_TEST_LOG") != "" {
+		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	a := New(Options{Name: "a1", Log: log, FS: vfs.OS{}, StopLimit: limit})
+	t.Cleanup(func() { _ = a.Stop(context.Background()) })
+	return a
+}
+
+func start(t *testing.T, a *Agent, text string) {
+	t.Helper()
+	if err := a.Start(t.Context(), topologyText(t, text)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventually waits for a condition with a generous limit.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for !ok() {
+		if !flow.Sleep(ctx, 2*time.Millisecond) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// simple is a configuration of one source, one channel and one sink.
+func simple(bench string, more ...string) string {
+	return fmt.Sprintf(`
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.sources.r1.type = testsource
+a1.sources.r1.bench = %[1]s
+a1.sources.r1.channels = c1
+a1.channels.c1.type = memory
+a1.sinks.k1.type = testsink
+a1.sinks.k1.bench = %[1]s
+a1.sinks.k1.channel = c1
+%[2]s
+`, bench, strings.Join(more, "\n"))
+}

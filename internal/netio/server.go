@@ -41,7 +41,7 @@ type Server struct {
 	mu       sync.Mutex
 	conns    map[net.Conn]struct{}
 	stopping bool
-	full     bool // the last connection was refused
+	refused  LogLimit
 	wg       sync.WaitGroup
 }
 
@@ -117,10 +117,11 @@ func (s *Server) enter(conn net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	full := s.Max > 0 && len(s.conns) >= s.Max
-	if full && !s.full {
-		s.Log.Warn("refusing connections: as many as allowed are open", "limit", s.Max, "client", conn.RemoteAddr())
+	if full {
+		if ok, more := s.refused.Allow(); ok {
+			s.Log.Warn("refusing a connection: as many as allowed are open", "limit", s.Max, "client", conn.RemoteAddr(), "not-logged", more)
+		}
 	}
-	s.full = full
 	if full || s.stopping {
 		return false
 	}

@@ -47,20 +47,23 @@ func generate(root string) error {
 	return removeStale(filepath.Join(root, reference.Dir), pages)
 }
 
-// fill brings the README files up to date, on disk and in all.
+// fill brings the README files up to date, on disk and in all. It fills what it
+// can, so that one unfinished text does not hold up the others.
 func fill(root string, all []reference.Component) error {
+	var failed []error
 	for i := range all {
 		c := &all[i]
 		text, err := reference.Fill(c.Readme, reference.Entries(all, c.Folder))
 		if err != nil {
-			return fmt.Errorf("filling the property table of %s/README.md: %w", c.Folder, err)
+			failed = append(failed, fmt.Errorf("filling the property table of %s/README.md: %w", c.Folder, err))
+			continue
 		}
 		c.Readme = text
 		if err := tree.Write(filepath.Join(root, c.Folder, "README.md"), []byte(text)); err != nil {
-			return err
+			failed = append(failed, err)
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // removeStale removes generated pages of types that are gone.

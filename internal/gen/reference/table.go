@@ -106,7 +106,7 @@ func meaning(f *component.Field) string {
 	parts := []string{f.Doc}
 	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 	if f.Kind == component.FieldComponent {
-		add("Any [%s](../../docs/reference/README.md#%s), with its own properties below this key.", f.Refers, commonOf(f.Refers).anchor())
+		add("Any [%s](../../docs/reference/README.md#%s).", f.Refers, commonOf(f.Refers).anchor())
 	}
 	if len(f.Enum) > 0 {
 		add("One of %s.", codes(f.Enum))

@@ -28,21 +28,23 @@ func FormatDouble(v float64) string {
 		return "-Infinity"
 	}
 	if a := math.Abs(v); a == 0 || a >= 1e-3 && a < 1e7 {
-		return withPoint(strconv.FormatFloat(v, 'f', -1, 64))
+		s := strconv.FormatFloat(v, 'f', -1, 64)
+		if !strings.Contains(s, ".") {
+			s += ".0"
+		}
+		return s
 	}
-	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(v, 'E', -1, 64), "E")
+	s := strconv.FormatFloat(v, 'E', -1, 64)
+	if !strings.Contains(s, ".") {
+		// Java has at least two digits, and they are the nearest: 4.9E-324.
+		s = strconv.FormatFloat(v, 'E', 1, 64)
+	}
+	mantissa, exponent, _ := strings.Cut(s, "E")
 	sign := ""
 	if exponent[0] == '-' {
 		sign = "-"
 	}
-	return withPoint(mantissa) + "E" + sign + strings.TrimLeft(exponent, "+-0")
-}
-
-func withPoint(s string) string {
-	if strings.Contains(s, ".") {
-		return s
-	}
-	return s + ".0"
+	return mantissa + "E" + sign + strings.TrimLeft(exponent, "+-0")
 }
 
 // String returns the metric's value as Flume's JSON and Ganglia show it. A

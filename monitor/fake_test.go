@@ -101,20 +101,23 @@ func options(t *testing.T) Options {
 // logged returns options that log into the returned buffer.
 func logged(t *testing.T) (Options, *logBuffer) {
 	t.Helper()
-	b := &logBuffer{}
+	b := &logBuffer{more: make(chan struct{})}
 	o := options(t)
 	o.Log = slog.New(slog.NewTextHandler(b, nil))
 	return o, b
 }
 
 type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu   sync.Mutex
+	b    bytes.Buffer
+	more chan struct{} // closed with each line
 }
 
 func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	close(l.more)
+	l.more = make(chan struct{})
 	return l.b.Write(p)
 }
 
@@ -122,6 +125,25 @@ func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// await waits for a line with text.
+func (l *logBuffer) await(t *testing.T, text string) {
+	t.Helper()
+	limit := time.After(10 * time.Second)
+	for {
+		l.mu.Lock()
+		more, found := l.more, strings.Contains(l.b.String(), text)
+		l.mu.Unlock()
+		if found {
+			return
+		}
+		select {
+		case <-more:
+		case <-limit:
+			t.Fatalf("no line with %q in\n%s", text, l)
+		}
+	}
 }
 
 // start starts r and closes it with the test.

@@ -30,6 +30,7 @@ type ganglia struct {
 	host     string
 	nodes    []*gangliaNode
 	log      *slog.Logger
+	lookup   func(ctx context.Context, host string) ([]net.IPAddr, error)
 
 	tooLong map[string]bool // metrics that were reported not to fit a packet
 
@@ -42,9 +43,10 @@ var _ Reporter = (*ganglia)(nil)
 
 // gangliaNode is one receiver.
 type gangliaNode struct {
-	host, port string
-	addr       *net.UDPAddr // nil until the name has been resolved
-	failed     string       // the failure that was logged last; "" when it works
+	host   string
+	port   int
+	addr   *net.UDPAddr // nil until the name has been resolved
+	failed string       // the failure that was logged last; "" when it works
 }
 
 // newGanglia returns the reporter "ganglia".
@@ -56,6 +58,7 @@ func newGanglia(s *settings, subject Subject, o Options) Reporter {
 		host:     localName(o.Log),
 		nodes:    gangliaNodes(s),
 		log:      o.Log,
+		lookup:   net.DefaultResolver.LookupIPAddr,
 		tooLong:  map[string]bool{},
 	}
 }
@@ -76,13 +79,14 @@ func gangliaNodes(s *settings) []*gangliaNode {
 	list := s.text("hosts", "")
 	for entry := range strings.SplitSeq(list, ",") {
 		host, port, err := net.SplitHostPort(strings.TrimSpace(entry))
-		if n, bad := strconv.ParseUint(port, 10, 16); err != nil || host == "" || bad != nil || n == 0 {
+		n, bad := strconv.ParseUint(port, 10, 16)
+		if err != nil || host == "" || bad != nil || n == 0 {
 			if list != "" {
 				s.log.Warn("Ganglia host is left out: it is not host:port", "property", s.prefix+"hosts", "host", entry)
 			}
 			continue
 		}
-		out = append(out, &gangliaNode{host: host, port: port})
+		out = append(out, &gangliaNode{host: host, port: int(n)})
 	}
 	if len(out) == 0 {
 		s.fail("hosts", fmt.Sprintf("%q names no Ganglia host; it is a list of host:port, separated by commas", list))
@@ -150,12 +154,12 @@ func (g *ganglia) resolve(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, n := range g.nodes {
 		wg.Go(func() {
-			addr, err := lookup(ctx, n)
+			addr, err := g.address(ctx, n)
 			if err == nil {
 				n.addr = addr
 				return
 			}
-			if n.addr == nil && ctx.Err() != context.Canceled {
+			if n.addr == nil && !errors.Is(ctx.Err(), context.Canceled) {
 				n.report(g.log, err)
 			}
 		})
@@ -163,28 +167,24 @@ func (g *ganglia) resolve(ctx context.Context) {
 	wg.Wait()
 }
 
-func lookup(ctx context.Context, n *gangliaNode) (*net.UDPAddr, error) {
-	ips, err := net.DefaultResolver.LookupIPAddr(ctx, n.host)
+func (g *ganglia) address(ctx context.Context, n *gangliaNode) (*net.UDPAddr, error) {
+	ips, err := g.lookup(ctx, n.host)
 	if err != nil {
 		return nil, err
 	}
-	port, err := strconv.Atoi(n.port)
-	if err != nil {
-		return nil, err
-	}
-	best := ips[0]
+	best := ips[0] // without an error there is one
 	for _, ip := range ips {
 		if ip.IP.To4() != nil { // as Java prefers by default
 			best = ip
 			break
 		}
 	}
-	return &net.UDPAddr{IP: best.IP, Zone: best.Zone, Port: port}, nil
+	return &net.UDPAddr{IP: best.IP, Zone: best.Zone, Port: n.port}, nil
 }
 
 // report logs the first of several equal failures, and their end (nil).
 func (n *gangliaNode) report(log *slog.Logger, err error) {
-	to := net.JoinHostPort(n.host, n.port)
+	to := net.JoinHostPort(n.host, strconv.Itoa(n.port))
 	switch {
 	case err == nil && n.failed != "":
 		n.failed = ""

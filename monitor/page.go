@@ -170,9 +170,9 @@ func (u unitView) Colour() string {
 func (u unitView) Trouble() string {
 	switch {
 	case u.State == pipeline.StateFailed:
-		return "has failed: " + u.Error
+		return "failed: " + u.Error
 	case u.State == pipeline.StateRetrying:
-		return "is tried again: " + u.Error
+		return "retrying: " + u.Error
 	case u.Blocked != "" && u.Kind == "channel":
 		return fmt.Sprintf("holds %s events: %s", count(int64(u.Store.Events)), u.Blocked)
 	case u.Blocked != "":

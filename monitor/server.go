@@ -34,7 +34,8 @@ type server struct {
 	remedy  string // what to do when the address cannot be had
 	http    *http.Server
 	log     *slog.Logger
-	told    string // the failure to listen that was logged last
+	pause   flow.Backoff // between tries to listen
+	told    string       // the failure to listen that was logged last
 
 	mu     sync.Mutex
 	ln     net.Listener       // nil while there is none
@@ -48,6 +49,7 @@ var _ Reporter = (*server)(nil)
 func newServer(name, address, remedy string, handler http.Handler, log *slog.Logger) *server {
 	return &server{
 		name: name, address: address, remedy: remedy, log: log,
+		pause: flow.Backoff{Min: time.Second, Max: 30 * time.Second},
 		http: &http.Server{
 			Handler:           http.MaxBytesHandler(handler, maxBody),
 			ReadHeaderTimeout: headerTimeout,
@@ -104,8 +106,8 @@ func (s *server) run(ctx context.Context, ln net.Listener) {
 
 // listen tries until it can; nil means that ctx ended.
 func (s *server) listen(ctx context.Context) net.Listener {
-	pause := flow.Backoff{Min: time.Second, Max: 30 * time.Second}
-	for pause.Wait(ctx, 0) {
+	s.pause.Reset()
+	for s.pause.Wait(ctx, 0) {
 		if ln := s.tryListen(ctx); ln != nil {
 			if s.setListener(ln) {
 				return ln

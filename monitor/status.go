@@ -67,6 +67,14 @@ func (s *store) fill() float64 {
 	return min(1, float64(s.Events)/float64(s.Capacity))
 }
 
+// stuck reports whether the channel is full and little leaves it. A small channel
+// behind a quick source is full most of the time, and nothing is wrong with that.
+func (s *store) stuck() bool { return s.fill() >= 1 && s.OldestAgeSeconds >= stuckAge.Seconds() }
+
+// stuckAge is the age of the oldest event from which a full channel is worth a
+// look.
+const stuckAge = 5 * time.Second
+
 // failing reports whether the component makes the agent unhealthy.
 func (c *unit) failing() bool {
 	return c.State == pipeline.StateFailed || c.State == pipeline.StateRetrying
@@ -164,8 +172,8 @@ func (r *report) blocked(c *unit) string {
 		case ch == nil:
 		case c.State == pipeline.StateStarting && !ch.working():
 			return "waits for channel " + name + ", which is not open"
-		case c.Kind == "source" && c.State == pipeline.StateRunning && ch.Store.fill() >= 1:
-			return "waits for space in channel " + name + ", which is full"
+		case c.Kind == "source" && c.State == pipeline.StateRunning && ch.Store.stuck():
+			return "channel " + name + " is full"
 		}
 	}
 	return ""

@@ -29,7 +29,8 @@ func TestBlocked(t *testing.T) {
 		want   map[string]string
 	}{
 		{"nothing", func(*fake) {}, nil},
-		{"full channel", func(f *fake) { f.status[1].Events = 100 }, map[string]string{"r1": "waits for space in channel c1, which is full"}},
+		{"full channel", func(f *fake) { f.status[1].Events = 100 }, map[string]string{"r1": "channel c1 is full"}},
+		{"full channel that moves", func(f *fake) { f.status[1].Events, f.status[1].Oldest = 100, then.Add(-time.Second) }, nil},
 		{"unlimited channel", func(f *fake) { f.status[1].Capacity = 0 }, nil},
 		{"channel is not open", func(f *fake) {
 			f.fail(1, pipeline.StateRetrying, "locked")

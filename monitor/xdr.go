@@ -1,8 +1,8 @@
 package monitor
 
 import (
-	"errors"
 	"encoding/binary"
+	"errors"
 	"strconv"
 	"strings"
 )

@@ -26,6 +26,8 @@ func (q *Queue) cut(limit int) *delivery {
 	}
 	d.batch = join(d.parts)
 	q.deliveries.insert(d)
+	q.readyBytes -= d.size.bytes
+	q.took()
 	return d
 }
 
@@ -67,6 +69,7 @@ func (q *Queue) giveBack(d *delivery) {
 	q.returned = append(q.returned, d.parts...)
 	slices.SortFunc(q.returned, func(a, b segment) int { return cmp.Compare(a.seq, b.seq) })
 	q.ready += d.size.events
+	q.readyBytes += d.size.bytes
 	d.parts = nil
 }
 

@@ -59,6 +59,8 @@ type Queue struct {
 	deliveries openList
 	putters    line
 	takers     line
+	paced      line // puts that are through and let the sink go first
+	unpaced    bool // the sink did not take while it was let first
 }
 
 // content is what an heir takes over.
@@ -66,8 +68,10 @@ type content struct {
 	fresh    ring      // stored, never taken since they were stored or reopened
 	returned []segment // taken and given back, sorted; all older than fresh
 	ready    int       // events in fresh and returned
-	stored   usage     // of ready events and those in open deliveries
-	next     uint64    // number of the next event stored
+	// readyBytes is the size of their bodies.
+	readyBytes int64
+	stored     usage  // of ready events and those in open deliveries
+	next       uint64 // number of the next event stored
 }
 
 // New returns an empty queue that is not open. c counts for it, with shown as
@@ -99,6 +103,7 @@ func (q *Queue) Close() {
 	}
 	q.putters.answerAll(flow.ErrClosed)
 	q.takers.answerAll(flow.ErrClosed)
+	q.paced.answerAll(nil)
 	q.counters.Size.Set(int64(q.ready))
 }
 
@@ -132,6 +137,7 @@ func (q *Queue) Put(ctx context.Context, b *event.Batch) error {
 	if !q.store(b, need) {
 		return fmt.Errorf("storing %d events: %w", need.events, flow.ErrClosed)
 	}
+	q.pace()
 	return nil
 }
 
@@ -154,6 +160,7 @@ func (q *Queue) store(b *event.Batch, need usage) bool {
 	q.fresh.push(segment{batch: b, to: b.Len(), seq: q.next, at: now.UnixNano(), size: need})
 	q.next += uint64(need.events)
 	q.ready += need.events
+	q.readyBytes += need.bytes
 	q.stored.add(need)
 	q.counters.PutSuccess.Add(need.events)
 	q.counters.Size.Set(int64(q.ready))

@@ -3,29 +3,49 @@ package event
 import (
 	"math/bits"
 	"sync"
-	"unsafe"
 )
 
-// Blocks of these sizes (powers of two from 4 KiB to 1 MiB) are pooled. Smaller
-// and larger ones are left to the garbage collector: small ones because a
-// compacted batch should hold no more than it needs, large ones because a single
-// 100 MiB event must not stay in memory for ever.
+// Blocks of these sizes (powers of two from 4 KiB to 1 MiB) are kept for reuse.
+// Smaller and larger ones are left to the garbage collector: small ones because
+// a compacted batch should hold no more than it needs, large ones because a
+// single 100 MiB event must not stay in memory for ever.
 const (
-	minPooled = 4 << 10
-	maxPooled = 1 << 20
+	minPooled  = 4 << 10
+	maxPooled  = 1 << 20
+	classes    = 9
+	keptBlocks = 8 << 20 // bytes kept per size
 )
 
-var blockPools [9]sync.Pool // index i holds blocks of minPooled<<i bytes
+// freeBlocks is the blocks of one size that wait for reuse, the last freed on
+// top: its memory is most likely still in a cache. A sync.Pool would hand a
+// block freed by a sink on one processor to a source on another last, and
+// would lose all of them at every second garbage collection.
+type freeBlocks struct {
+	mu     sync.Mutex
+	blocks [][]byte
+}
+
+var free [classes]freeBlocks // index i holds blocks of minPooled<<i bytes
+
+// classOf returns the index in free for blocks of at least n bytes.
+func classOf(n int) int { return bits.Len(uint(n-1)) - bits.Len(minPooled-1) }
 
 // newBlock returns a block of at least n bytes. Its content is arbitrary.
 func newBlock(n int) []byte {
 	if n < minPooled || n > maxPooled || poison {
 		return make([]byte, n)
 	}
-	class := bits.Len(uint(n-1)) - bits.Len(minPooled-1)
-	if p, _ := blockPools[class].Get().(*byte); p != nil {
-		return unsafe.Slice(p, minPooled<<class)
+	class := classOf(n)
+	f := &free[class]
+	f.mu.Lock()
+	if last := len(f.blocks) - 1; last >= 0 {
+		b := f.blocks[last]
+		f.blocks[last] = nil
+		f.blocks = f.blocks[:last]
+		f.mu.Unlock()
+		return b
 	}
+	f.mu.Unlock()
 	return make([]byte, minPooled<<class)
 }
 
@@ -42,8 +62,12 @@ func freeBlock(b []byte) {
 	if n < minPooled || n > maxPooled || n&(n-1) != 0 {
 		return
 	}
-	// A *byte in the pool: a slice would be boxed, one allocation per Put.
-	blockPools[bits.Len(uint(n))-bits.Len(uint(minPooled))].Put(unsafe.SliceData(b))
+	f := &free[classOf(n)]
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.blocks) < keptBlocks/n {
+		f.blocks = append(f.blocks, b)
+	}
 }
 
 // arena hands out memory from blocks. The last byte of a block is never handed

@@ -13,13 +13,13 @@ import "time"
 // then the capacity is what is wanted, and nobody is held up until its next take.
 const (
 	paceBytes = 1 << 20
-	paceLimit = 2 * time.Millisecond
+	paceLimit = 25 * time.Millisecond
 )
 
 // pace waits until the sink has taken what is ready, or a moment has passed.
 func (q *Queue) pace() {
 	q.mu.Lock()
-	if q.readyBytes <= paceBytes || q.unpaced || !q.open || q.deliveries.first == nil {
+	if q.readyBytes <= paceBytes || q.unpaced || !q.open {
 		q.mu.Unlock()
 		return
 	}

@@ -216,7 +216,9 @@ func (x *exchange) replaceChannels(ctx context.Context) error {
 func sameType(a, b *channelUnit) bool { return a.spec.Decoded.Entry == b.spec.Decoded.Entry }
 
 // succeed closes o (if any), lets n inherit, and opens n. Closing o sends the
-// batches that wait in it back to their emitters, which hold them for n.
+// batches that wait in it back to their emitters, which hold them for n; nothing
+// is stored in it after that, so that batches on their way elsewhere need not be
+// waited for.
 func (x *exchange) succeed(ctx context.Context, o, n *channelUnit) error {
 	if o == nil {
 		x.opened = append(x.opened, n)
@@ -227,13 +229,6 @@ func (x *exchange) succeed(ctx context.Context, o, n *channelUnit) error {
 	x.replaced = append(x.replaced, r)
 	if err := o.close(ctx); err != nil {
 		return err
-	}
-	for u, h := range x.held {
-		if slices.Contains(u.spec.Channels, o.spec.Name) {
-			if err := h.Wait(ctx); err != nil {
-				return fmt.Errorf("source %s: %w", u.spec.Name, err)
-			}
-		}
 	}
 	if heir, ok := n.channel.(flow.Heir); ok {
 		if err := heir.Inherit(o.channel); err != nil {

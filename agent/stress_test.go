@@ -46,7 +46,7 @@ func TestStressReload(t *testing.T) {
 	start(t, a, g.next())
 
 	ctx, stop := context.WithCancel(t.Context())
-	clients := make([]*client, 6)
+	clients := make([]*client, 12)
 	var wg sync.WaitGroup
 	for i := range clients {
 		c := &client{id: i, addr: fmt.Sprintf("127.0.0.1:%d", port)}
@@ -70,10 +70,9 @@ func TestStressReload(t *testing.T) {
 			t.Errorf("reload %d: %v\n%s", i, err, text)
 			break
 		}
-		if i%8 == 0 {
-			before := acks(clients)
-			eventually(t, fmt.Sprintf("fresh lines are acknowledged after reload %d with\n%s", i, text), func() bool { return acks(clients) > before })
-		}
+		// Let the channels fill before the next one.
+		want := acks(clients) + int64(rng.IntN(100))
+		eventually(t, fmt.Sprintf("fresh lines are acknowledged after reload %d with\n%s", i, text), func() bool { return acks(clients) >= want })
 	}
 	stop()
 	wg.Wait()
@@ -234,7 +233,7 @@ func (g *generator) text(calm bool) string {
 	var sinks, groups []string
 	for _, c := range channels {
 		put("channels.%s.type = %s", c, g.pick("memory", "memory", "memory", "direct", "pseudotxn"))
-		put("channels.%s.keep-alive = 30", c)
+		put("channels.%s.keep-alive = %d", c, 30+g.rng.IntN(2))
 		members := 1 + g.rng.IntN(2)
 		var names []string
 		for m := range members {
@@ -244,6 +243,9 @@ func (g *generator) text(calm bool) string {
 			put("sinks.%s.bench = %s", k, g.bench)
 			put("sinks.%s.channel = %s", k, c)
 			put("sinks.%s.batchSize = %s", k, g.pick("1", "10", "100"))
+			if !calm {
+				put("sinks.%s.slow = %s", k, g.pick("0", "0", "1", "5"))
+			}
 			if !calm && m > 0 {
 				put("sinks.%s.fail = %d", k, g.rng.IntN(4))
 			}

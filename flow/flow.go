@@ -138,6 +138,15 @@ type Encoder interface {
 // The following interfaces are optional. Whoever calls asks with a type
 // assertion; wrappers pass them on.
 
+// PartEmitter is an Emitter that can stop in the middle of a batch. For sources
+// whose clients hear of each event by itself.
+type PartEmitter interface {
+	// EmitPart is Emit, except that a full channel ends it even after a part of
+	// b is stored. stored is the number of leading events that every required
+	// channel holds; no channel holds any of the others.
+	EmitPart(ctx context.Context, b *event.Batch) (stored int, err error)
+}
+
 // Reserver is a channel that can promise space before it is given the batch, so
 // that a batch for several channels is put in all of them or in none.
 type Reserver interface {

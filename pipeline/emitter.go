@@ -34,7 +34,10 @@ type Emitter struct {
 	optionalLog        tracker
 }
 
-var _ flow.Emitter = (*Emitter)(nil)
+var (
+	_ flow.Emitter     = (*Emitter)(nil)
+	_ flow.PartEmitter = (*Emitter)(nil)
+)
 
 // NewEmitter returns an emitter that holds every batch until Install. set is the
 // source's.
@@ -123,7 +126,18 @@ func (e *Emitter) drop(ctx context.Context, old *liveRoute) error {
 
 // Emit implements flow.Emitter. An Emit that has begun to store does not fail
 // while ctx is on: it waits for the channels that are still to come.
-func (e *Emitter) Emit(ctx context.Context, b *event.Batch) (err error) {
+func (e *Emitter) Emit(ctx context.Context, b *event.Batch) error {
+	_, err := e.emit(ctx, b, &progress{patient: true})
+	return err
+}
+
+// EmitPart implements flow.PartEmitter.
+func (e *Emitter) EmitPart(ctx context.Context, b *event.Batch) (stored int, err error) {
+	return e.emit(ctx, b, &progress{})
+}
+
+// emit stores b from where p stands, and returns how many events are stored.
+func (e *Emitter) emit(ctx context.Context, b *event.Batch, p *progress) (stored int, err error) {
 	start := time.Now()
 	if !b.Sealed() {
 		e.received.Add(b.Len())
@@ -134,20 +148,20 @@ func (e *Emitter) Emit(ctx context.Context, b *event.Batch) (err error) {
 			e.log.Error("a component panicked while a batch was being stored; this is a bug in it", "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic while storing a batch: %v", p)
 		}
+		stored = p.event
+		e.accepted.Add(stored)
 		if err != nil {
 			e.writeFail.Add(1)
 			return
 		}
-		e.accepted.Add(b.Len())
 		e.latency.ObserveSince(start)
 	}()
 
-	var p progress
 	kept := b // what the channels get
 	for {
 		r, err := e.enter(ctx)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if !b.Sealed() {
 			err = e.intercept(r, b)
@@ -157,7 +171,7 @@ func (e *Emitter) Emit(ctx context.Context, b *event.Batch) (err error) {
 			defer kept.Release()
 		}
 		if err == nil {
-			err = r.store(ctx, e, kept, &p)
+			err = r.store(ctx, e, kept, p)
 		}
 		replaced := e.route.Load() != r
 		r.leave()
@@ -166,7 +180,7 @@ func (e *Emitter) Emit(ctx context.Context, b *event.Batch) (err error) {
 		if err != nil && replaced && errors.Is(err, flow.ErrClosed) && ctx.Err() == nil {
 			continue
 		}
-		return err
+		return 0, err
 	}
 }
 

@@ -115,6 +115,28 @@ func TestSameBatchAgainGoesPastTheInterceptors(t *testing.T) {
 	})
 }
 
+func TestEmitPartSaysHowFarItCame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := memory(t, "capacity", "5", "transactionCapacity", "2")
+		b := memory(t, "capacity", "100")
+		e, set := newEmitter(t, Route{Selector: toAll{}, Branches: []Branch{branch("a", a, 2), branch("b", b, 0)}})
+		batch := batchOf(numbers(9)...)
+		defer batch.Release()
+		stored, err := e.EmitPart(t.Context(), batch)
+		if !errors.Is(err, flow.ErrFull) || stored != 4 {
+			t.Errorf("stored %d, error %v; want 4 and ErrFull", stored, err)
+		}
+		for name, ch := range map[string]flow.Channel{"a": a, "b": b} {
+			if got := contents(t, ch); !slices.Equal(got, numbers(4)) {
+				t.Errorf("channel %s holds %v", name, got)
+			}
+		}
+		if got := set.Counter("EventAcceptedCount").Value(); got != 4 {
+			t.Errorf("EventAcceptedCount %d", got)
+		}
+	})
+}
+
 func TestOptionalChannelIsNeitherWaitedForNorFatal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := memory(t), memory(t, "capacity", "1", "transactionCapacity", "1")

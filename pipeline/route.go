@@ -101,10 +101,14 @@ func (l *liveRoute) closeInterceptors(ctx context.Context) error {
 
 // progress is how far one Emit has come, across a change of routes.
 type progress struct {
-	event     int      // first event of the part that is being stored
-	stored    []string // channels that have that part
-	committed bool     // some channel holds some part: waiting beats failing
+	event   int      // first event of the part that is being stored
+	stored  []string // channels that have that part
+	patient bool     // once something is stored, wait for the rest
 }
+
+// begun reports whether failing now would make the source send again what some
+// channel holds already: then waiting beats failing.
+func (p *progress) begun() bool { return len(p.stored) > 0 || (p.patient && p.event > 0) }
 
 func (p *progress) has(channel string) bool {
 	for _, s := range p.stored {
@@ -174,7 +178,7 @@ func (l *liveRoute) putRequired(ctx context.Context, e *Emitter, part *event.Bat
 			wanted++
 		}
 	}
-	if wanted > 1 && !p.committed {
+	if wanted > 1 && !p.begun() {
 		if done, err := l.reserveAll(ctx, part, shares, p); done || err != nil {
 			return err
 		}
@@ -186,14 +190,13 @@ func (l *liveRoute) putRequired(ctx context.Context, e *Emitter, part *event.Bat
 		if err := l.put(ctx, e, l.Branches[i], part, &shares[i], p); err != nil {
 			return err
 		}
-		p.stored, p.committed = append(p.stored, l.Branches[i].Name), true
+		p.stored = append(p.stored, l.Branches[i].Name)
 	}
 	return nil
 }
 
-// put stores one share in one channel. Once some channel holds a part of the
-// batch, failing would make the source send that part again; so from then on a
-// full channel is waited for until ctx ends.
+// put stores one share in one channel. Once begun, a full channel is waited for
+// until ctx ends.
 func (l *liveRoute) put(ctx context.Context, e *Emitter, br Branch, part *event.Batch, s *flow.Share, p *progress) error {
 	b := share(part, s)
 	defer b.Release()
@@ -204,7 +207,7 @@ func (l *liveRoute) put(ctx context.Context, e *Emitter, br Branch, part *event.
 			return nil
 		}
 		err = fmt.Errorf("channel %s: %w", br.Name, err)
-		if !p.committed || flow.ClassOf(err) != flow.ClassRetry || ctx.Err() != nil {
+		if !p.begun() || flow.ClassOf(err) != flow.ClassRetry || ctx.Err() != nil {
 			return err
 		}
 		e.writeFail.Add(1)
@@ -254,7 +257,7 @@ func (l *liveRoute) reserveAll(ctx context.Context, part *event.Batch, shares []
 		if err := h.r.Commit(); err != nil {
 			return false, fmt.Errorf("channel %s: %w", h.name, err)
 		}
-		p.stored, p.committed = append(p.stored, h.name), true
+		p.stored = append(p.stored, h.name)
 	}
 	return true, nil
 }

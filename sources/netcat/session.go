@@ -176,29 +176,59 @@ func (c *session) deliver(ctx context.Context) error {
 	if n == 0 {
 		return nil
 	}
-	var err error
-	if c.src.cfg.AckEveryEvent {
-		err = c.out.Emit(ctx, c.batch)
-	} else {
+	if !c.src.cfg.AckEveryEvent {
 		// Nobody is told, so nobody could send again: wait instead of dropping.
-		err = flow.EmitUntilStored(ctx, c.out, c.batch, c.src.emitFailed)
+		err := flow.EmitUntilStored(ctx, c.out, c.batch, c.src.emitFailed)
+		if err == nil {
+			c.src.emitted()
+			return nil
+		}
+		return c.refuse(ctx, n, err)
 	}
+	stored, err := c.emitPart(ctx, n)
+	if stored > 0 {
+		if err := c.answerOK(stored); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return c.refuse(ctx, n-stored, err)
+	}
+	c.src.emitted()
+	return nil
+}
+
+// emitPart emits the batch and returns how many of its n lines are stored.
+func (c *session) emitPart(ctx context.Context, n int) (stored int, err error) {
+	part, ok := c.out.(flow.PartEmitter)
+	if !ok {
+		if err := c.out.Emit(ctx, c.batch); err != nil {
+			return 0, err
+		}
+		return n, nil
+	}
+	stored, err = part.EmitPart(ctx, c.batch)
 	switch {
 	case err == nil:
-		c.src.emitted()
-		if c.src.cfg.AckEveryEvent {
-			return c.answerOK(n)
-		}
-		return nil
-	case ctx.Err() != nil, flow.ClassOf(err) == flow.ClassShutdown:
+		return n, nil
+	case c.batch.Len() != n:
+		// Interceptors dropped events: which lines are stored is not known.
+		return 0, err
+	default:
+		return stored, err
+	}
+}
+
+// refuse tells the client of n lines that are not stored.
+func (c *session) refuse(ctx context.Context, n int, err error) error {
+	if ctx.Err() != nil || flow.ClassOf(err) == flow.ClassShutdown {
 		// The connection is closed without an answer: the client must take
 		// its lines for not stored.
 		return err
-	default:
-		c.src.emitFailed(err)
-		message := "FAILED: " + oneLine(err.Error()) + "\n"
-		return c.answer([]byte(strings.Repeat(message, n)))
 	}
+	c.src.emitFailed(err)
+	message := "FAILED: " + oneLine(err.Error()) + "\n"
+	return c.answer([]byte(strings.Repeat(message, n)))
 }
 
 // oneLine keeps a message from looking like several answers.

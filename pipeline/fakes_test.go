@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	_ "github.com/flume-go/flume/channels/memory"
 	"github.com/flume-go/flume/component"
@@ -169,3 +171,9 @@ func (s *scriptedSink) delivered() []string {
 }
 
 var errScripted = errors.New("scripted failure")
+
+// pass lets time pass in a bubble and waits until everything has reacted.
+func pass(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // the bubble's clock
+	synctest.Wait()
+}

@@ -46,7 +46,7 @@ fuzz: ## every fuzz target for $(FUZZTIME)
 	./scripts/fuzz $(FUZZTIME)
 
 stress: ## long randomized runs: reloads under load
-	FLUME_STRESS=1 $(GO) test -count=1 -timeout 30m -run 'Stress' -v ./agent/...
+	FLUME_STRESS=3000 $(GO) test -count=1 -timeout 30m -run 'Stress' -v ./agent/...
 
 bench: build ## the table of docs/performance.md
 	$(GO) run ./bench/cmd/flumebench -flume bin/flume

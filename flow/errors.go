@@ -73,7 +73,7 @@ func Reject(err error, indexes ...int) error {
 func Fatal(err error) error { return &classified{class: ClassFatal, err: err} }
 
 // ClassOf returns the class of err, looking through wrapping. The outermost
-// class counts.
+// class counts. err is not nil.
 func ClassOf(err error) Class {
 	var c *classified
 	switch {

@@ -55,7 +55,7 @@ func (r *Rejecting) Close(ctx context.Context) error { return closeSink(ctx, r.s
 func (r *Rejecting) Deliver(ctx context.Context, b *event.Batch) error {
 	r.attempts++
 	err := r.sink.Deliver(ctx, b)
-	if flow.ClassOf(err) == flow.ClassReject {
+	if err != nil && flow.ClassOf(err) == flow.ClassReject {
 		err = r.handle(ctx, b, err)
 	}
 	if err == nil {
@@ -104,6 +104,9 @@ func (r *Rejecting) deliverPart(ctx context.Context, part *event.Batch) error {
 	for {
 		r.attempts++
 		err := r.sink.Deliver(ctx, part)
+		if err == nil {
+			return nil
+		}
 		switch flow.ClassOf(err) {
 		case flow.ClassReject:
 			if indexes := flow.Rejected(err); indexes != nil {
@@ -111,9 +114,6 @@ func (r *Rejecting) deliverPart(ctx context.Context, part *event.Batch) error {
 			}
 			return r.bisect(ctx, part, err)
 		case flow.ClassRetry, flow.ClassUnknown:
-			if err == nil {
-				return nil
-			}
 			if !pause.Wait(ctx, flow.Pause(err)) {
 				return err
 			}

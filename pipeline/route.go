@@ -102,7 +102,7 @@ func (l *liveRoute) closeInterceptors(ctx context.Context) error {
 // progress is how far one Emit has come, across a change of routes.
 type progress struct {
 	event   int      // first event of the part that is being stored
-	stored  []string // channels that have that part
+	stored  []string // channels that have that part, if it is for several
 	patient bool     // once something is stored, wait for the rest
 }
 
@@ -190,7 +190,9 @@ func (l *liveRoute) putRequired(ctx context.Context, e *Emitter, part *event.Bat
 		if err := l.put(ctx, e, l.Branches[i], part, &shares[i], p); err != nil {
 			return err
 		}
-		p.stored = append(p.stored, l.Branches[i].Name)
+		if wanted > 1 {
+			p.stored = append(p.stored, l.Branches[i].Name)
+		}
 	}
 	return nil
 }

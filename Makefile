@@ -35,7 +35,7 @@ $(LINT):
 	for i in 1 2 3; do GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION) && break; sleep 5; done
 
 generate: ## all/all.go, property tables, the reference
-	$(GO) generate ./...
+	$(GO) generate ./all
 
 examples: build ## check and run every example.conf
 	$(GO) test -tags examples -count=1 ./examples/...

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -157,7 +158,7 @@ func (a *Agent) Stop(ctx context.Context) error {
 	errs = append(errs, stopAll(t.sources, func(u *sourceUnit) error {
 		return errors.Join(u.runner.Stop(limited), u.emitter.Close(limited))
 	}))
-	a.drain(limited, t.channels)
+	a.drain(limited, t.drainable())
 	errs = append(errs, a.stopMovers(limited))
 	errs = append(errs, stopAll(t.sinks, func(u *sinkUnit) error { return u.runner.Stop(limited) }))
 	lost, kept := a.closeChannels(ctx, t.channels, &errs)
@@ -188,6 +189,18 @@ func (a *Agent) drain(ctx context.Context, channels []*channelUnit) bool {
 			return false
 		}
 	}
+}
+
+// drainable returns the channels that a sink takes from: to wait for the others
+// would be in vain.
+func (t *topology) drainable() []*channelUnit {
+	var out []*channelUnit
+	for _, u := range t.channels {
+		if slices.ContainsFunc(t.sinks, func(s *sinkUnit) bool { return s.channel() == u.spec.Name }) {
+			out = append(out, u)
+		}
+	}
+	return out
 }
 
 const drainPoll = 5 * time.Millisecond

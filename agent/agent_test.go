@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -54,6 +55,28 @@ func TestStopReportsWhatIsLost(t *testing.T) {
 	err := a.Stop(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "7 events") {
 		t.Errorf("stopping said %v", err)
+	}
+}
+
+// TestStopDoesNotWaitForAChannelWithoutSinks: nothing will ever take its events.
+func TestStopDoesNotWaitForAChannelWithoutSinks(t *testing.T) {
+	b := benches.get(t.Name())
+	a := newAgent(t, time.Hour)
+	start(t, a, simple(t.Name(), "a1.channels = c1 c2", "a1.channels.c2.type = memory", "a1.sources.r1.channels = c1 c2", "a1.sinks.k1.slow = 5"))
+	for i := range 7 {
+		b.in <- fmt.Sprint(i)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	err := a.Stop(ctx)
+	if err == nil || !strings.Contains(err.Error(), "7 events") {
+		t.Errorf("stopping said %v", err)
+	}
+	if ctx.Err() != nil {
+		t.Error("the stop waited for c2")
+	}
+	if got := b.total(); got != 7 {
+		t.Errorf("%d of 7 events of c1 were delivered before the stop ended", got)
 	}
 }
 

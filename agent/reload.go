@@ -428,8 +428,10 @@ func (a *Agent) reapMovers() error {
 		case <-time.After(a.stopLimit):
 			return fmt.Errorf("channel %s changed its type and still holds %d events of before; reload again when they are delivered", m.from.spec.Name, m.from.channel.Stats().Events)
 		}
-		a.finish(context.Background(), m)
 		a.movers = a.movers[1:]
+		if err := a.finish(context.Background(), m); err != nil {
+			m.from.log.Error("closing a channel that was replaced by another type", "error", err)
+		}
 	}
 	return nil
 }

@@ -13,7 +13,10 @@ import (
 	_ "github.com/flume-go/flume/sources/stress"
 
 	_ "github.com/flume-go/flume/interceptors/host"
+	_ "github.com/flume-go/flume/interceptors/regexextractor"
+	_ "github.com/flume-go/flume/interceptors/regexfilter"
 	_ "github.com/flume-go/flume/interceptors/removeheader"
+	_ "github.com/flume-go/flume/interceptors/searchreplace"
 	_ "github.com/flume-go/flume/interceptors/static"
 	_ "github.com/flume-go/flume/interceptors/timestamp"
 	_ "github.com/flume-go/flume/interceptors/uuid"

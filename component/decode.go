@@ -56,14 +56,28 @@ func (r *Report) Warn(key, what, remedy string) { r.add(property.Warning, key, w
 // Advise reports something that works but is seldom wanted.
 func (r *Report) Advise(key, what, remedy string) { r.add(property.Advice, key, what, remedy) }
 
-// Given reports whether the configuration has this key.
+// Given reports whether the configuration has this key or an alias of it.
 func (r *Report) Given(key string) bool {
-	_, ok := r.d.settings[r.prefix+key]
+	_, ok := setting(r.d.settings, r.d.values, r.d.scope, r.prefix+key)
 	return ok
 }
 
 func (r *Report) add(s property.Severity, key, what, remedy string) {
-	r.d.problem(s, r.d.place(r.d.settings[r.prefix+key]), r.prefix+key, what, remedy)
+	val, _ := setting(r.d.settings, r.d.values, r.d.scope, r.prefix+key)
+	r.d.problem(s, r.d.place(val), r.prefix+key, what, remedy)
+}
+
+// setting finds what was given for a key, under whichever of its names.
+func setting(settings property.Settings, values []Effective, scope Scope, key string) (property.Value, bool) {
+	if v, ok := settings[key]; ok {
+		return v, true
+	}
+	for i := range values {
+		if e := &values[i]; e.Given && e.Key == scope.Prefix+key {
+			return e.Setting, true
+		}
+	}
+	return property.Value{}, false
 }
 
 // Decode turns settings into e's Config. common are pointers to further structs
@@ -93,6 +107,15 @@ func DecodeCommon(settings property.Settings, scope Scope, common ...any) proper
 
 // Failed reports whether d cannot be built.
 func (d *Decoded) Failed() bool { return d.Problems.HasErrors() }
+
+// At returns where the value of a property stands; where the component stands, if
+// the property was not given. key is as in the struct's tag.
+func (d *Decoded) At(key string) property.Position {
+	if v, ok := setting(d.Settings, d.Effective, d.Scope, key); ok {
+		return v.At
+	}
+	return d.Scope.At
+}
 
 // BatchSize returns the value and key of the property tagged "batch", or of the
 // one tagged "transaction" if transaction is set; ok is false without one.
@@ -189,7 +212,7 @@ func (d *decoder) missing(f *Field, key string) {
 }
 
 func (d *decoder) effective(f *Field, key, text string, val property.Value, given bool) {
-	if f.Secret || strings.HasPrefix(val.Origin, "config filter") {
+	if f.Secret || val.Secret {
 		text = "(secret)"
 	}
 	d.values = append(d.values, Effective{
@@ -209,11 +232,16 @@ func (d *decoder) decodeStruct(s *Schema, v reflect.Value, prefix, name string) 
 		case f.Kind == FieldComponent:
 			d.decodeRef(f, fv, key)
 		case f.Kind == FieldMap, f.Kind == FieldSettings:
-			d.decodeMap(f, fv, key)
+			// Below: a map gets what no other field asks for.
 		case f.Kind == FieldGroup:
 			d.decodeGroup(f, fv, key)
 		default:
 			d.decodeScalar(f, fv, key)
+		}
+	}
+	for i := range s.Fields {
+		if f := &s.Fields[i]; f.Kind == FieldMap || f.Kind == FieldSettings {
+			d.decodeMap(f, v.Field(f.index), prefix+f.Key)
 		}
 	}
 }
@@ -238,14 +266,15 @@ func (d *decoder) decodeScalar(f *Field, v reflect.Value, key string) {
 			d.fallBack(f, v, key, val, err)
 			return
 		}
-		d.problem(property.Error, d.place(val), key, d.mask(f, text, err.Error()), f.expectation())
+		d.problem(property.Error, d.place(val), key, fault(f, val, err), f.expectation())
 		return
 	}
 	if v.Kind() == reflect.Pointer {
 		v.Set(target.Addr())
 	}
 	if t := strings.TrimSpace(text); f.Kind == FieldBool && !strings.EqualFold(t, "true") && !strings.EqualFold(t, "false") {
-		d.problem(property.Warning, d.place(val), key, fmt.Sprintf("%q is neither true nor false and counts as false", text), "write true or false")
+		what := fault(f, val, fmt.Errorf("%q is neither true nor false and counts as false", text))
+		d.problem(property.Warning, d.place(val), key, what, "write true or false")
 	}
 	if f.Required && f.Kind == FieldList && v.Len() == 0 {
 		d.missing(f, key)
@@ -261,16 +290,16 @@ func (d *decoder) fallBack(f *Field, v reflect.Value, key string, val property.V
 		d.mustParse(f, v)
 		remedy = f.Default + " is used instead"
 	}
-	d.problem(property.Warning, d.place(val), key, err.Error(), remedy)
+	d.problem(property.Warning, d.place(val), key, fault(f, val, err), remedy)
 	d.effective(f, key, f.Default, property.Value{}, false)
 }
 
-// mask keeps secrets out of messages.
-func (d *decoder) mask(f *Field, text, msg string) string {
-	if f.Secret {
-		return strings.ReplaceAll(msg, text, "(secret)")
+// fault says what is wrong with a value; of a secret, not even a part is told.
+func fault(f *Field, val property.Value, err error) string {
+	if f.Secret || val.Secret {
+		return "the value, which is secret, cannot be used"
 	}
-	return msg
+	return err.Error()
 }
 
 // mustParse sets the default, which was checked at registration.

@@ -1,6 +1,7 @@
 package component
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -66,6 +67,7 @@ func (d *decoder) decodeRef(f *Field, v reflect.Value, key string) {
 	e, ok := Lookup(f.Refers, name)
 	if !ok {
 		what, remedy := Unknown(f.Refers, name)
+		what = fault(f, val, errors.New(what))
 		d.problem(property.Error, d.place(val), key, what, remedy)
 		d.claim(key + ".")
 		return

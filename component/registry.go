@@ -94,12 +94,14 @@ func register(kind Kind, info Info, config reflect.Type, build func(any, Env, an
 		names = map[string]*Entry{}
 		registry.byName[kind] = names
 	}
-	for _, n := range append([]string{info.Type}, info.Aliases...) {
-		n = strings.ToLower(n)
-		if names[n] != nil {
+	all := append([]string{info.Type}, info.Aliases...)
+	for _, n := range all {
+		if n = strings.ToLower(n); names[n] != nil {
 			panic(fmt.Sprintf("component: %s %q is registered twice", kind, n))
 		}
-		names[n] = e
+	}
+	for _, n := range all {
+		names[strings.ToLower(n)] = e
 	}
 }
 

@@ -140,6 +140,9 @@ func fieldOf(sf reflect.StructField) (Field, error) {
 	if err := f.setKind(sf.Type); err != nil {
 		return f, err
 	}
+	if err := f.checkTags(sf.Type); err != nil {
+		return f, err
+	}
 	if f.Doc == "" && !f.nameTag {
 		return f, errors.New("has no doc tag")
 	}
@@ -186,6 +189,27 @@ func (f *Field) setKind(t reflect.Type) error {
 	}
 	if many := f.Kind == FieldMap || f.Kind == FieldSettings; many != star {
 		return fmt.Errorf("key %q: \".*\" goes with maps and settings, and only with them", f.Key)
+	}
+	return nil
+}
+
+// checkTags finds tags that do not go with the field's type.
+func (f *Field) checkTags(t reflect.Type) error {
+	numeric := f.Kind == FieldInt || f.Kind == FieldFloat || f.Kind == FieldDuration
+	plain := t.Kind() != reflect.Pointer
+	switch {
+	case f.Key == "" && !f.nameTag:
+		return errors.New("the flume tag names no property")
+	case f.nameTag && t.Kind() != reflect.String:
+		return errors.New("the name of an element is a string")
+	case (f.Batch || f.Transaction) && (f.Kind != FieldInt || !plain):
+		return errors.New("batch and transaction go with plain whole numbers")
+	case (f.Min != nil || f.Max != nil) && !numeric:
+		return errors.New("min and max go with numbers")
+	case len(f.Enum) > 0 && f.Kind != FieldString:
+		return errors.New("enum goes with text")
+	case !plain && !numeric && f.Kind != FieldString && f.Kind != FieldBool:
+		return errors.New("only single values can be optional (pointers)")
 	}
 	return nil
 }
@@ -252,6 +276,9 @@ func (f *Field) parse(text string, v reflect.Value) error {
 		if err != nil {
 			return fmt.Errorf("%q is not a number", text)
 		}
+		if err := f.within(x); err != nil {
+			return err
+		}
 		v.SetFloat(x)
 	case FieldDuration:
 		n, err := f.number(text)
@@ -303,6 +330,17 @@ func (f *Field) number(text string) (int64, error) {
 		return 0, fmt.Errorf("%d is more than %d", n, *f.Max)
 	}
 	return n, nil
+}
+
+// within checks a number with a fraction; what is not a number is in no range.
+func (f *Field) within(x float64) error {
+	switch {
+	case f.Min != nil && !(x >= float64(*f.Min)):
+		return fmt.Errorf("%v is less than %d", x, *f.Min)
+	case f.Max != nil && !(x <= float64(*f.Max)):
+		return fmt.Errorf("%v is more than %d", x, *f.Max)
+	}
+	return nil
 }
 
 func (f *Field) split(text string) []string {

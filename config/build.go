@@ -281,7 +281,7 @@ func (b *builder) processor(d *Declared, g *Group, common GroupCommon) {
 		g.broken = true
 		return
 	}
-	if s, ok := g.Processor.Config.(Sized); ok {
+	if s, ok := g.Processor.Config.(Sized); ok && !g.broken {
 		lo, hi := s.Members()
 		if n := len(g.Sinks); n < lo || (hi > 0 && n > hi) {
 			want := fmt.Sprintf("at least %d", lo)

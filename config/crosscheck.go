@@ -47,11 +47,7 @@ func (b *builder) checkBatch(d *component.Decoded, channel string) {
 		return
 	}
 	_, txKey, _ := c.Decoded.BatchSize(true)
-	at := d.Scope.At
-	if v, given := d.Settings[key]; given {
-		at = v.At
-	}
-	b.problem(property.Error, at, d.Scope.Prefix+key,
+	b.problem(property.Error, d.At(key), d.Scope.Prefix+key,
 		fmt.Sprintf("a batch of %d does not fit channel %s, whose %s is %d", n, channel, txKey, c.Transaction),
 		fmt.Sprintf("lower it, or set %s%s = %d", c.Decoded.Scope.Prefix, txKey, n))
 }
@@ -92,10 +88,7 @@ func (b *builder) checkClaims() {
 			return
 		}
 		for _, c := range cl.Claims() {
-			at := d.Scope.At
-			if v, ok := d.Settings[c.Key]; ok {
-				at = v.At
-			}
+			at := d.At(c.Key)
 			for _, o := range all {
 				if o.What == c.What && o.ID == c.ID && overlap(o.Host, c.Host) {
 					b.problem(property.Error, at, d.Scope.Prefix+c.Key,

@@ -21,10 +21,16 @@ type seen map[string]string
 // name both must have seen its text; under every other name they must have seen the same.
 func differential(t *testing.T, want seen, observe func(t *testing.T, s harness.System) seen) {
 	t.Helper()
+	differentialOn(t, harness.Systems(), want, observe)
+}
+
+// differentialOn is differential on some of the systems.
+func differentialOn(t *testing.T, systems []harness.System, want seen, observe func(t *testing.T, s harness.System) seen) {
+	t.Helper()
 	var mu sync.Mutex
 	all := make(map[string]seen)
 	t.Run("on", func(t *testing.T) {
-		for _, s := range harness.Systems() {
+		for _, s := range systems {
 			t.Run(s.Name, func(t *testing.T) {
 				t.Parallel()
 				got := observe(t, s)
@@ -40,7 +46,7 @@ func differential(t *testing.T, want seen, observe func(t *testing.T, s harness.
 		}
 	})
 	if t.Failed() || len(all) < 2 {
-		return // already told, or only one system was asked for with -run
+		return // already told, or only one system was asked for
 	}
 	if diff := cmp.Diff(all["java"], all["flume"]); diff != "" {
 		t.Errorf("Java Flume and ours differ (-java +ours):\n%s", diff)

@@ -33,6 +33,12 @@ func TestGenerators(t *testing.T) {
 	c.store("slow")
 	c.source("latin", "latin", "type = exec", "charset = ISO-8859-1", `command = printf gr\\374n\\n`)
 	c.store("latin")
+	c.source("wide", "wide", "type = exec", "charset = UTF-16", `command = printf \\376\\377\\000a\\000\\n\\000b\\000\\n`)
+	c.store("wide")
+	c.source("ascii", "ascii", "type = exec", "charset = US-ASCII", `command = printf a\\377b\\n`)
+	c.store("ascii")
+	c.source("kanji", "kanji", "type = exec", "charset = Shift_JIS", `command = printf \\223\\372\\226\\173\\377\\n`)
+	c.store("kanji")
 	c.source("seq", "seq", "type = seq", "totalEvents = 25", "batchSize = 10")
 	c.store("seq")
 	c.source("stress", "stress", "type = org.apache.flume.source.StressSource", "size = 10", "maxTotalEvents = 7", "batchSize = 3")
@@ -61,6 +67,9 @@ func TestGenerators(t *testing.T) {
 		"again":  "once more\nonce more\nonce more\n",
 		"slow":   "early\nsecond\nlate\n",
 		"latin":  "gr\xfcn\n",
+		"wide":   "\xfe\xff\x00a\n\xfe\xff\x00b\n",
+		"ascii":  "a?b\n",
+		"kanji":  "\x93\xfa\x96\x7b?\n",
 		"seq":    strings.Join(tens, ""),
 		"stress": strings.Repeat("{} "+strings.Repeat("\x7f", 10)+"\n", 7),
 		"udp":    "{from=/<sender>} one\n{from=/<sender>} \n{from=/<sender>} three\n",
@@ -81,7 +90,7 @@ func TestGenerators(t *testing.T) {
 		sender := sendUDP(t, site.Addr("udp"), "one\nrest is dropped", "", "three\n")
 		udp := lines(t, site, "udp", 3)
 		got := make(seen)
-		stored(t, site, want, got, "direct", "shell", "again", "slow", "latin", "seq", "stress", "pseudo")
+		stored(t, site, want, got, "direct", "shell", "again", "slow", "latin", "wide", "ascii", "kanji", "seq", "stress", "pseudo")
 		got["udp"] = strings.ReplaceAll(udp, sender, "<sender>")
 		for _, line := range logged {
 			expectLog(t, agent, line)

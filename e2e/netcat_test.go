@@ -25,7 +25,8 @@ func TestNetcat(t *testing.T) {
 	c.store("long", "sink.serializer.appendNewline = false")
 	c.netcat("wide", "wide", "encoding = UTF-16BE")
 	c.store("wide")
-	c.netcat("broken", "broken")
+	// Ours keeps malformed input unless told to do as Flume does.
+	c.netcat("broken", "broken", "malformed-input = close")
 	c.store("broken")
 	c.netcat("full", "full")
 	c.channel("full", "type = memory", "capacity = 1", "transactionCapacity = 1", "keep-alive = 0")
@@ -47,6 +48,10 @@ func TestNetcat(t *testing.T) {
 	for _, name := range []string{"mux-a", "mux-b", "mux-both", "mux-default", "mux-optional"} {
 		c.store(name)
 	}
+	c.netcat("copy", "copy-a copy-b copy-optional", "selector.type = replicating", "selector.optional = copy-optional")
+	c.store("copy-a")
+	c.store("copy-b")
+	c.channel("copy-optional", "type = memory", "capacity = 1", "transactionCapacity = 1", "keep-alive = 0")
 	conf := c.String()
 	input := map[string]string{
 		"plain":  "one\ntwo\r\n\nünï € 😀\nnot ended",
@@ -55,6 +60,7 @@ func TestNetcat(t *testing.T) {
 		"wide":   utf16BE("grün\n"),
 		"full":   "first\nsecond\nthird\n",
 		"filter": "12 apples  \nno number\n7 debug\n8 DEBUG\n99 pears, 3 plums\n",
+		"copy":   "1\n2\n3\n",
 		"mux":    "a-1\nb.c-2\nA-3\nx-4\nnone\na-5\n",
 	}
 	const refused = "FAILED: Event exceeds the maximum length (10 chars, including newline)\n"
@@ -67,6 +73,7 @@ func TestNetcat(t *testing.T) {
 		"answers full":   "OK\n" + full + full,
 		"answers filter": strings.Repeat("OK\n", 5),
 		"answers mux":    strings.Repeat("OK\n", 6),
+		"answers copy":   strings.Repeat("OK\n", 3),
 		"answers broken": "OK\n",
 		"plain":          "one\ntwo\r\n\nünï € 😀\n",
 		"quiet":          "{} short\n",
@@ -74,6 +81,8 @@ func TestNetcat(t *testing.T) {
 		"wide":           "grün\n",
 		"broken":         "good\n",
 		"filter":         "apples<12>\npears<99>, 3 plums\n",
+		"copy-a":         "1\n2\n3\n",
+		"copy-b":         "1\n2\n3\n",
 		"mux-a":          "a-1\na-5\n",
 		"mux-b":          "b.c-2\n",
 		"mux-both":       "a-1\nb.c-2\na-5\n",
@@ -90,7 +99,7 @@ func TestNetcat(t *testing.T) {
 		got["answers full"] = reason.ReplaceAllString(got["answers full"], "FAILED: <why>")
 		got["answers broken"] = converseMalformed(t, site.Addr("broken"))
 		stored(t, site, want, got, "plain", "quiet", "long", "wide", "broken", "filter",
-			"mux-a", "mux-b", "mux-both", "mux-default", "mux-optional")
+			"copy-a", "copy-b", "mux-a", "mux-b", "mux-both", "mux-default", "mux-optional")
 		return got
 	})
 }

@@ -34,7 +34,6 @@ func reported() string {
 
 // steady are the counters that do not depend on how often a component polled or on the time.
 var steady = seen{
-	"SOURCE.r1 EventReceivedCount":       "0",
 	"SOURCE.r1 EventAcceptedCount":       "25",
 	"SOURCE.r1 AppendBatchReceivedCount": "0",
 	"SOURCE.r1 AppendBatchAcceptedCount": "3",
@@ -69,9 +68,6 @@ var steady = seen{
 	"SINK.k1 ConnectionCreatedCount":     "1",
 	"SINK.k1 ConnectionClosedCount":      "0",
 	"SINK.k1 ConnectionFailedCount":      "0",
-	"SINK.k1 BatchCompleteCount":         "0",
-	"SINK.k1 BatchEmptyCount":            "0",
-	"SINK.k1 BatchUnderflowCount":        "0",
 	"SINK.k1 EventWriteFail":             "0",
 	"SINK.k1 ChannelReadFail":            "0",
 	"SINK.k1 Type":                       "SINK",
@@ -92,6 +88,19 @@ func settled(got seen) bool {
 
 // polled are the counters that grow with every idle poll of a sink.
 func polled(name string) bool { return strings.HasSuffix(name, "EventTakeAttemptCount") }
+
+// beyond says whether an attribute is one that ours counts and Flume does not: seq leaves the received
+// side at 0, file_roll never looks at the size of its batches, and logger has no counters.
+func beyond(component, attribute string) bool {
+	switch component {
+	case "SOURCE.r1", "SOURCE.r3":
+		return attribute == "EventReceivedCount"
+	case "SINK.k1":
+		return strings.HasPrefix(attribute, "Batch")
+	default:
+		return component == "SINK.k3"
+	}
+}
 
 // TestJSONReporter compares the http reporter's JSON: component and attribute names, text values, and
 // every counter that is determined by the events.
@@ -117,6 +126,10 @@ func TestJSONReporter(t *testing.T) {
 		harness.Eventually(t, deliveryLimit, "the counters of all events", func() bool {
 			got = counters(t, base+"/metrics")
 			return settled(got)
+		})
+		maps.DeleteFunc(got, func(key, _ string) bool {
+			component, attribute, _ := strings.Cut(key, " ")
+			return beyond(component, attribute)
 		})
 		for request := range want {
 			if method, path, ok := strings.Cut(request, " /"); ok {
@@ -254,6 +267,9 @@ func packets(t *testing.T, datagrams [][]byte) seen {
 		}
 		if host == "" {
 			host = strings.Trim(fields[1], `"`)
+		}
+		if dot := strings.LastIndexByte(name, '.'); dot >= 0 && beyond(name[:dot], name[dot+1:]) {
+			continue
 		}
 		name = "flume." + name
 		text := strings.Replace(strings.Join(fields, " "), `"`+strings.TrimSuffix(host, "."), `"<host>`, 1)

@@ -293,7 +293,7 @@ func TestRoutesChangeUnderLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 		ch = next
-		takeCtx, stopTaking = context.WithCancel(t.Context())
+		takeCtx, stopTaking = context.WithCancel(t.Context()) //nolint:fatcontext // of the test each time
 		ctx, current := takeCtx, ch
 		taking.Go(func() { takeAll(ctx, current) })
 		if err := e.Install(t.Context(), Route{Interceptors: []NamedInterceptor{mark(version)}, Selector: toAll{}, Branches: []Branch{branch("c", ch, 10)}}); err != nil {

@@ -10,6 +10,7 @@ package property
 import (
 	"fmt"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -135,7 +136,8 @@ type Problem struct {
 	Remedy   string   `json:"remedy,omitempty"`
 }
 
-// String gives "file:line:col: key: what; remedy".
+// String gives "file:line:col: key: what; remedy". Characters that are not
+// printable, which might do something to a terminal, are escaped.
 func (p Problem) String() string {
 	var b strings.Builder
 	if !p.At.IsZero() {
@@ -154,6 +156,21 @@ func (p Problem) String() string {
 	if p.Remedy != "" {
 		b.WriteString("; ")
 		b.WriteString(p.Remedy)
+	}
+	return Printable(b.String())
+}
+
+// Printable returns s with characters that are not printable written as Go's
+// escapes.
+func Printable(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if strconv.IsPrint(r) || r == '\u00a0' {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRune(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
 	}
 	return b.String()
 }

@@ -221,7 +221,7 @@ func (s *scanner) joined() {
 // entry reads the logical line at the cursor.
 func (s *scanner) entry() Entry {
 	var key, value text
-	keyAt := s.pos()
+	keyAt, known := s.pos(), len(s.problems)
 	separated := false
 	for s.joined(); !s.eol(); s.joined() {
 		if c := s.data[s.off]; isSeparator(c) || isBlank(c) {
@@ -247,6 +247,9 @@ func (s *scanner) entry() Entry {
 	}
 	s.loneSurrogates(&key)
 	s.loneSurrogates(&value)
+	for i := range s.problems[known:] {
+		s.problems[known+i].Key = Trim(key.String())
+	}
 	v := value.String()
 	return Entry{
 		Key:      key.String(),

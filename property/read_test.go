@@ -99,8 +99,8 @@ func TestReadPositions(t *testing.T) {
 
 func TestReadProblems(t *testing.T) {
 	tests := []struct{ name, text, want string }{
-		{"malformed escape", "a=1\nb=x\\u12", `f:2:4: malformed escape: \u is not followed by four hexadecimal digits; write \uXXXX, or \\u for a backslash and the letter u`},
-		{"lone surrogate", `b=x\uD800y`, `f:1:4: warning: half of a surrogate pair is no character and becomes U+FFFD; write both halves, for example \uD83D\uDE00`},
+		{"malformed escape", "a=1\nb=x\\u12", `f:2:4: b: malformed escape: \u is not followed by four hexadecimal digits; write \uXXXX, or \\u for a backslash and the letter u`},
+		{"lone surrogate", `b=x\uD800y`, `f:1:4: warning: b: half of a surrogate pair is no character and becomes U+FFFD; write both halves, for example \uD83D\uDE00`},
 		{"ISO-8859-1", "# x\nname = \xe9t\xe9\n", `f:2:8: warning: byte 0xE9 is not UTF-8, so the whole text is read as ISO-8859-1; save the file as UTF-8, or write the character as a \uXXXX escape`},
 		{"column counts characters", "x=\u00e9\u00e9 \xff", `f:1:6: warning: byte 0xFF is not UTF-8, so the whole text is read as ISO-8859-1; save the file as UTF-8, or write the character as a \uXXXX escape`},
 		{"too large", strings.Repeat("a", MaxSize+1), "f: is larger than 16 MiB and was not read; give the path of a properties file"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -31,7 +32,13 @@ func agentCommand(name string) *cobra.Command {
 
 All options of Apache Flume's flume-ng are accepted, in its forms: -Dname=value
 sets a property for ${sys:name} and for flume.monitoring.*, long options may be
-abbreviated, -X and the like are accepted without effect.`,
+abbreviated, -X and the like are accepted without effect.
+
+SIGTERM and SIGINT stop the agent: sources first, then what is in memory is
+delivered. A second signal ends it at once. SIGHUP reloads the configuration.
+
+Exit code 0: it was stopped and nothing was lost. 1: something went wrong while
+it ran or stopped. 2: wrong usage or configuration.`,
 		Example: `  flume agent -n a1 -f flume.conf
   flume agent -n a1 -c conf -f a.conf -f b.conf -Dflume.monitoring.type=http -Dflume.monitoring.port=41414
   flume agent -n a1 -z zk1:2181,zk2:2181 -p /flume`,
@@ -84,6 +91,7 @@ func (o *options) runAgent(cmd *cobra.Command) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	s := &service{options: o, log: log, loader: loader}
+	defer s.catch(ctx)()
 	topology, err := s.load(ctx)
 	if err != nil {
 		return err
@@ -98,7 +106,7 @@ func (o *options) inForce() []string {
 		args = append(args, "--conf-file="+f)
 	}
 	for _, u := range o.uris {
-		args = append(args, "--conf-uri="+u)
+		args = append(args, "--conf-uri="+withoutPassword(u))
 	}
 	if o.zk != "" {
 		args = append(args, "--zkConnString="+o.zk, "--zkBasePath="+o.zkBase)
@@ -107,6 +115,15 @@ func (o *options) inForce() []string {
 		args = append(args, "--conf="+o.confDir)
 	}
 	return args
+}
+
+// withoutPassword returns a URI that can be shown.
+func withoutPassword(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return "(malformed)" // which may be because of the password
+	}
+	return u.Redacted()
 }
 
 // service is an agent with what surrounds it: the configuration's source, the
@@ -121,11 +138,35 @@ type service struct {
 	waiting []chan error // reloads that the admin API asked for
 }
 
+// catch deals with the signals that would end the program but must not, until
+// the function that it returns is called: SIGHUP reloads, and SIGPIPE is nothing
+// but a log that nobody reads any more.
+func (s *service) catch(ctx context.Context) (release func()) {
+	hup, pipe := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	signal.Notify(pipe, syscall.SIGPIPE) // not Ignore, which commands of exec sources would inherit
+	go func() {
+		for range hup {
+			if ctx.Err() != nil {
+				s.log.Info("SIGHUP is ignored: the agent is stopping")
+				continue
+			}
+			s.log.Info("reload is asked for by SIGHUP")
+			s.loader.Reload()
+		}
+	}()
+	return func() {
+		signal.Stop(hup)
+		signal.Stop(pipe)
+		close(hup)
+	}
+}
+
 // load reads the first configuration. Errors in it end the program.
 func (s *service) load(ctx context.Context) (*config.Topology, error) {
 	result, err := s.loader.Load(ctx)
 	if err != nil {
-		return nil, usageError(err)
+		return nil, configError(err)
 	}
 	t := topologyOf(ctx, s.name, result, s.lenient)
 	if !t.Problems.HasErrors() {
@@ -135,7 +176,7 @@ func (s *service) load(ctx context.Context) (*config.Topology, error) {
 	for _, p := range t.Problems {
 		fmt.Fprintln(os.Stderr, p)
 	}
-	return nil, usageError(fmt.Errorf("agent %s was not started: %s in its configuration", s.name, count(t.Problems)))
+	return nil, configError(fmt.Errorf("agent %s was not started: %s in its configuration", s.name, count(t.Problems)))
 }
 
 // tell logs what is not an error.
@@ -156,17 +197,17 @@ func (s *service) run(ctx context.Context, stopSignals context.CancelFunc, topol
 	began := time.Now()
 	s.agent = agent.New(agent.Options{Name: s.name, Log: s.log, FS: vfs.OS{}, StopLimit: s.stopTimeout})
 	if err := s.agent.Start(ctx, topology); err != nil {
-		return &exitError{exitUsage, fmt.Errorf("agent %s was not started: %w", s.name, err)}
+		return configError(fmt.Errorf("agent %s was not started: %w", s.name, err))
 	}
 	reporters, err := s.startReporters(ctx)
 	if err != nil {
-		return errors.Join(&exitError{exitUsage, err}, s.stop(reporters))
+		return errors.Join(configError(err), s.stop(reporters))
 	}
 	s.log.Info("agent is up", "agent", s.name, "version", version, "after", time.Since(began).Round(time.Millisecond).String(), "configuration", strings.Join(s.loader.Sources(), ", "))
 
 	s.watch(ctx)
-	// A second signal ends the program at once.
 	stopSignals()
+	s.log.Info("agent is asked to stop; a second signal ends it at once", "limit", s.stopTimeout.String())
 	return s.stop(reporters)
 }
 
@@ -216,28 +257,14 @@ func (s *service) stop(reporters []monitor.Reporter) error {
 		err = errors.Join(err, r.Close(ctx))
 	}
 	if err != nil {
-		return &exitError{exitFail, err}
+		return &exitError{code: exitFail, err: err}
 	}
 	return nil
 }
 
-// watch serves reloads until ctx ends: the poll of the sources, SIGHUP and the
-// admin API.
+// watch serves reloads until ctx ends: the poll of the sources, SIGHUP (through
+// catch) and the admin API.
 func (s *service) watch(ctx context.Context) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-	go func() {
-		for {
-			select {
-			case <-hup:
-				s.log.Info("reload is asked for by SIGHUP")
-				s.loader.Reload()
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
 	o := s.loadOptions(s.log)
 	interval := o.PollInterval(s.poll)
 	if s.noReload {

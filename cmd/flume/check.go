@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,7 +33,17 @@ func configCommand(c *cobra.Command, run func(cmd *cobra.Command, o *options, re
 		return run(cmd, o, rest)
 	}
 	o.addFlags(c)
+	for _, name := range agentOnly {
+		c.Flags().Lookup(name).Hidden = true
+	}
 	return c
+}
+
+// agentOnly are options that these commands take, so that the command line of an
+// agent can be given as it is, and that change nothing.
+var agentOnly = []string{
+	"conf-provider", "auth-provider", "poll-interval", "backup-directory", "no-reload-conf",
+	"plugins-path", "dryrun", "stop-timeout", "log-level", "log-format",
 }
 
 // positional parts arguments that are not options, nor values of options, from
@@ -68,7 +79,7 @@ warnings. 2: the configuration cannot be read.`,
 		o.files = append(o.files, rest...)
 		problems, agents, err := o.check(cmd)
 		if err != nil {
-			return usageError(err)
+			return err
 		}
 		if err := writeCheck(cmd.OutOrStdout(), format, problems, agents); err != nil {
 			return err
@@ -78,32 +89,32 @@ warnings. 2: the configuration cannot be read.`,
 		}
 		return nil
 	})
-	c.Flags().StringVar(&format, "format", "text", "text or json")
+	c.Flags().StringVar(&format, "format", "text", "`FORMAT` of what is printed: text or json")
 	return c
 }
 
 func (o *options) check(cmd *cobra.Command) (property.Problems, []string, error) {
 	log := slog.New(slog.DiscardHandler)
 	lo := o.loadOptions(log)
+	lo.BackupDir = "" // a check leaves no traces
 	if lo.Agent == "" {
-		lo.Agent = "*" // only names the backup and the ZooKeeper node, neither of which is used
-		lo.BackupDir = ""
+		lo.Agent = "*" // only names the ZooKeeper node, which is not used
 	}
 	loader, err := load.New(lo)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, usageError(err)
 	}
 	defer loader.Close()
 	result, err := loader.Load(cmd.Context())
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, configError(err)
 	}
 	agents := []string{o.name}
 	if o.name == "" {
 		agents = config.NewModel(result.Properties).Agents()
 	}
 	if len(agents) == 0 {
-		return result.Problems, nil, errors.New("the configuration names no agent")
+		return result.Problems, nil, configError(errors.New("the configuration names no agent"))
 	}
 	// What is wrong with the file as a whole comes with every agent: once is enough.
 	seen := map[property.Problem]bool{}
@@ -147,6 +158,11 @@ func explainCommand() *cobra.Command {
 	return configCommand(&cobra.Command{
 		Use:   "explain [COMPONENT]",
 		Short: "Print every value in force, where it comes from and what it means",
+		Long: `Print every value in force of an agent or of one of its components, where it
+comes from and what it means. Secrets are not shown.
+
+Exit code 0: the configuration can be run. 1: there are errors in it, which are
+printed to standard error. 2: it cannot be read, or has no such component.`,
 		Example: `  flume explain -f flume.conf a1.sinks.k1
   flume explain -f flume.conf -n a1`,
 	}, func(cmd *cobra.Command, o *options, rest []string) error {
@@ -163,8 +179,9 @@ func explainCommand() *cobra.Command {
 
 func (o *options) explain(cmd *cobra.Command, path string) error {
 	lo := o.loadOptions(slog.New(slog.DiscardHandler))
+	lo.BackupDir = ""
 	if lo.Agent == "" {
-		lo.Agent, lo.BackupDir = "*", ""
+		lo.Agent = "*"
 	}
 	loader, err := load.New(lo)
 	if err != nil {
@@ -173,15 +190,15 @@ func (o *options) explain(cmd *cobra.Command, path string) error {
 	defer loader.Close()
 	result, err := loader.Load(cmd.Context())
 	if err != nil {
-		return usageError(err)
+		return configError(err)
 	}
 	name, err := chooseAgent(o.name, path, config.NewModel(result.Properties).Agents())
 	if err != nil {
-		return usageError(err)
+		return configError(err)
 	}
 	t := topologyOf(cmd.Context(), name, result, o.lenient)
 	if err := t.Explain(cmd.OutOrStdout(), path); err != nil {
-		return usageError(err)
+		return configError(err)
 	}
 	if t.Problems.HasErrors() {
 		fmt.Fprintln(cmd.ErrOrStderr())
@@ -204,7 +221,16 @@ func chooseAgent(name, path string, agents []string) (string, error) {
 	if len(agents) == 1 {
 		return agents[0], nil
 	}
-	return "", fmt.Errorf("the configuration has the agents %s; choose one with --name", strings.Join(agents, ", "))
+	return "", fmt.Errorf("the configuration has the agents %s; choose one with --name", quoted(agents))
+}
+
+// quoted lists names, whatever is in them.
+func quoted(names []string) string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = strconv.Quote(n)
+	}
+	return strings.Join(out, ", ")
 }
 
 // takesValue reports whether an option as written is followed by its value.

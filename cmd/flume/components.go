@@ -40,7 +40,7 @@ func componentsCommand() *cobra.Command {
 			}
 		},
 	}
-	c.Flags().StringVar(&format, "format", "text", "text, or json for JSON Schema")
+	c.Flags().StringVar(&format, "format", "text", "`FORMAT` of what is printed: text, or json for JSON Schema")
 	return c
 }
 
@@ -72,7 +72,7 @@ func unknownType(name string) error {
 	if near := component.Nearest(name, types); near != "" {
 		return fmt.Errorf("unknown type %q; did you mean %q?", name, near)
 	}
-	return fmt.Errorf("unknown type %q; run components to see all", name)
+	return fmt.Errorf("unknown type %q; run the command components without a type to see all", name)
 }
 
 func writeList(w io.Writer, entries []*component.Entry) error {

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	_ "github.com/flume-go/flume/all"
+	"github.com/flume-go/flume/component"
 )
 
 // Exit codes.
@@ -33,8 +34,9 @@ func main() {
 
 // exitError ends the program with a code. A nil err has been told already.
 type exitError struct {
-	code int
-	err  error
+	code  int
+	err   error
+	usage bool // the help of the command would help
 }
 
 func (e *exitError) Error() string {
@@ -46,7 +48,11 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-func usageError(err error) error { return &exitError{exitUsage, err} }
+// usageError is about the command line.
+func usageError(err error) error { return &exitError{code: exitUsage, err: err, usage: true} }
+
+// configError is about the configuration.
+func configError(err error) error { return &exitError{code: exitUsage, err: err} }
 
 // run runs the command line and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
@@ -54,19 +60,19 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetArgs(args[1:])
-	err := root.ExecuteContext(context.Background())
+	cmd, err := root.ExecuteContextC(context.Background())
 	if err == nil {
 		return exitOK
 	}
 	var exit *exitError
 	if !errors.As(err, &exit) {
 		// Cobra's own complaints are about usage.
-		exit = &exitError{exitUsage, err}
+		exit = &exitError{code: exitUsage, err: err, usage: true}
 	}
 	if exit.err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", root.Name(), exit.err)
-		if exit.code == exitUsage {
-			fmt.Fprintf(stderr, "Run %q for usage.\n", root.Name()+" help")
+		if exit.usage {
+			fmt.Fprintf(stderr, "Run %q for usage.\n", cmd.CommandPath()+" --help")
 		}
 	}
 	return exit.code
@@ -80,20 +86,37 @@ func rootCommand(name string) *cobra.Command {
 stores it where it is kept, and loses none of it.
 
 It runs the configuration files of Apache Flume and takes its command line.`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          cobra.ArbitraryArgs,
+		SilenceErrors:         true,
+		DisableFlagsInUseLine: true,
+		// The options of a command whose name is mistyped are not the mistake to tell of.
+		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
+		SilenceUsage:       true,
+		Args:               cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_ = cmd.Help()
 			if len(args) == 0 {
-				return &exitError{noCommandCode(name), errors.New("no command was given")}
+				return &exitError{code: noCommandCode(name), err: errors.New("no command was given")}
 			}
-			return &exitError{noCommandCode(name), fmt.Errorf("unknown command %q", args[0])}
+			return &exitError{code: noCommandCode(name), err: fmt.Errorf("unknown command %q%s", args[0], didYouMean(cmd, args[0]))}
 		},
 	}
 	root.AddCommand(agentCommand("agent"), nodeCommand(), checkCommand(), explainCommand(), componentsCommand(), versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
+}
+
+// didYouMean suggests the command of the nearest name, if any is near.
+func didYouMean(root *cobra.Command, name string) string {
+	var names []string
+	for _, c := range root.Commands() {
+		if !c.Hidden {
+			names = append(names, c.Name())
+		}
+	}
+	if near := component.Nearest(name, names); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return ""
 }
 
 // noCommandCode is what Flume's launcher answers when it does not know what to

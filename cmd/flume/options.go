@@ -49,26 +49,26 @@ type options struct {
 func (o *options) addFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringVarP(&o.name, "name", "n", "", "name of the agent in the configuration")
-	f.StringVarP(&o.confDir, "conf", "c", "", "directory with flume-env.sh, flume.opts and classpath: resources")
-	f.StringArrayVarP(&o.files, "conf-file", "f", nil, "configuration file; may be repeated, later ones override earlier ones")
-	f.StringArrayVarP(&o.uris, "conf-uri", "u", nil, "configuration URI: file:, classpath:, http:, https:; may be repeated")
-	f.StringVar(&o.user, "conf-user", "", "user name for http URIs (also -user)")
-	f.StringVar(&o.pass, "conf-password", "", "password for http URIs (also -pwd)")
-	f.StringVar(&o.provider, "conf-provider", "", "Java class of a configuration provider (also -prov)")
-	f.StringVarP(&o.authProvider, "auth-provider", "a", "", "Java class of an authorisation provider")
-	f.IntVarP(&o.poll, "poll-interval", "i", 0, "seconds between looks for a changed configuration (default 30, 300 with http URIs)")
-	f.StringVarP(&o.backup, "backup-directory", "b", "", "directory that keeps the last good configuration")
+	f.StringVarP(&o.name, "name", "n", "", "`NAME` of the agent in the configuration")
+	f.StringVarP(&o.confDir, "conf", "c", "", "`DIR` with flume-env.sh, flume.opts and classpath: resources")
+	f.StringArrayVarP(&o.files, "conf-file", "f", nil, "configuration `FILE`; may be repeated, later ones override earlier ones")
+	f.StringArrayVarP(&o.uris, "conf-uri", "u", nil, "configuration `URI`: file:, classpath:, http:, https:; may be repeated")
+	f.StringVar(&o.user, "conf-user", "", "user `NAME` for http URIs (also -user)")
+	f.StringVar(&o.pass, "conf-password", "", "`PASSWORD` for http URIs (also -pwd)")
+	f.StringVar(&o.provider, "conf-provider", "", "Java `CLASS` of a configuration provider (also -prov); has no effect")
+	f.StringVarP(&o.authProvider, "auth-provider", "a", "", "Java `CLASS` of an authorisation provider; has no effect")
+	f.IntVarP(&o.poll, "poll-interval", "i", 0, "`SECONDS` between looks for a changed configuration (default 30, 300 with http URIs)")
+	f.StringVarP(&o.backup, "backup-directory", "b", "", "`DIR` that keeps the last good configuration")
 	f.BoolVar(&o.noReload, "no-reload-conf", false, "do not reload a changed configuration")
-	f.StringVarP(&o.zk, "zkConnString", "z", "", "ZooKeeper to read the configuration from")
-	f.StringVarP(&o.zkBase, "zkBasePath", "p", "/flume", "ZooKeeper node above the agents' configurations")
-	f.StringVarP(&o.classpath, "classpath", "C", "", "directories for classpath: URIs")
-	f.StringVar(&o.plugins, "plugins-path", "", "directories of Java plugins")
+	f.StringVarP(&o.zk, "zkConnString", "z", "", "ZooKeeper `HOSTS`, host:port[,host:port…], to read the configuration from")
+	f.StringVarP(&o.zkBase, "zkBasePath", "p", "/flume", "ZooKeeper `NODE` above the agents' configurations")
+	f.StringVarP(&o.classpath, "classpath", "C", "", "`DIRS` for classpath: URIs")
+	f.StringVar(&o.plugins, "plugins-path", "", "`DIRS` of Java plugins; has no effect")
 	f.BoolVarP(&o.dryRun, "dryrun", "d", false, "print the command line in force and exit")
 	f.BoolVar(&o.lenient, "lenient", false, "leave out broken components, as Apache Flume does, instead of refusing to start")
-	f.DurationVar(&o.stopTimeout, "stop-timeout", 30*time.Second, "longest time for a clean stop, draining of memory channels included")
-	f.StringVar(&o.logLevel, "log-level", "", "DEBUG, INFO, WARN, ERROR or OFF (default INFO)")
-	f.StringVar(&o.logFormat, "log-format", "text", "text or json")
+	f.DurationVar(&o.stopTimeout, "stop-timeout", 30*time.Second, "longest `TIME` for a clean stop, draining of memory channels included")
+	f.StringVar(&o.logLevel, "log-level", "", "log `LEVEL`: DEBUG, INFO, WARN, ERROR or OFF (default INFO)")
+	f.StringVar(&o.logFormat, "log-format", "text", "`FORMAT` of the log: text or json")
 	f.BoolP("help", "h", false, "show this help")
 }
 
@@ -212,7 +212,7 @@ func (o *options) loadOptions(log *slog.Logger) load.Options {
 		Agent: o.name, Files: o.files, URIs: o.uris, ZooKeeper: o.zk, ZooKeeperBase: o.zkBase,
 		User: o.user, Password: o.pass, BackupDir: o.backup, ConfDir: o.confDir,
 		ClassPath: strings.Trim(o.classpath+string(os.PathListSeparator)+os.Getenv("FLUME_CLASSPATH"), string(os.PathListSeparator)),
-		System:    o.jvm.System, Version: version, Log: log,
+		System:    o.jvm.System, FormatDate: formatDate, Version: version, Log: log,
 	}
 }
 

@@ -15,11 +15,16 @@ func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.ArbitraryArgs,
-		Run: func(cmd *cobra.Command, _ []string) {
+		// Flume's launcher takes its options with any command.
+		DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if wantsHelp(args) {
+				return cmd.Help()
+			}
 			revision, when := vcs()
 			fmt.Fprintf(cmd.OutOrStdout(), "Flume %s\nRevision: %s\nBuilt from a commit of %s with %s for %s/%s\n",
 				version, revision, when, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return nil
 		},
 	}
 }

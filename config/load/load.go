@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -240,7 +241,7 @@ func (l *Loader) assemble(ctx context.Context) (Result, error) {
 		}
 	}
 	if len(m.keys) == 0 && !m.problems.HasErrors() {
-		return l.fromBackup(errors.New("the configuration is empty: no source defines a property"))
+		return l.fromBackup(fmt.Errorf("the configuration is empty: no source defines a property; look into %s", strings.Join(l.Sources(), ", ")))
 	}
 	if l.opts.ZooKeeper == "" {
 		m.substitute(&l.opts)
@@ -312,11 +313,14 @@ func (m *merger) tidy() *Properties {
 			props.Set(key, d.Value)
 			continue
 		}
-		problem := property.Problem{Severity: property.Warning, At: d.Value.Key, Key: key, What: "has no value and is ignored", Remedy: "give it a value or remove it"}
+		// Written so, it may be meant: Flume's guide removes text by an empty replaceString.
+		problem := property.Problem{Severity: property.Advice, At: d.Value.Key, Key: key, What: "has no value and is ignored", Remedy: "give it a value or remove it"}
 		if d.Raw != "" {
+			problem.Severity = property.Warning
 			problem.What = "has no value after substitution and is ignored"
 		}
 		if !d.replaced.IsZero() {
+			problem.Severity = property.Warning
 			problem.What += fmt.Sprintf(", together with its definition at %s", d.replaced)
 		}
 		m.problems = append(m.problems, problem)

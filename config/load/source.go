@@ -129,7 +129,7 @@ func (s *fileSource) Close() error { return nil }
 func (s *fileSource) Fetch(context.Context) ([]byte, bool, error) {
 	file, err := os.Open(s.path)
 	if err != nil {
-		return nil, false, fmt.Errorf("opening configuration file: %w", err)
+		return nil, false, fmt.Errorf("opening configuration file: %w; check %s", err, describe(s.path, err))
 	}
 	defer file.Close()
 	// The state before reading: a change while reading shows at the next Fetch.
@@ -152,6 +152,17 @@ func (s *fileSource) Fetch(context.Context) ([]byte, bool, error) {
 	modified := !same || !bytes.Equal(data, s.data)
 	s.last, s.fresh, s.data = info, fresh, data
 	return data, modified, nil
+}
+
+// describe says what to check of a path that cannot be opened.
+func describe(path string, err error) string {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "that the agent's user may read it"
+	}
+	if dir, err := os.Getwd(); err == nil && !filepath.IsAbs(path) {
+		return "the path, which is relative to " + dir
+	}
+	return "the path"
 }
 
 // classpathSource reads the first file of a name in a list of directories.

@@ -179,7 +179,7 @@ func TestSubstituteProblems(t *testing.T) {
 		{"no filter", "a1.configfilters=f1\na=${f1['k]}", "f:2:3: warning: a: ${f1['k]} is not defined and stays as written; define the key f1['k], write a default as in ${f1['k]:-value}, or $${f1['k]} for the text itself"},
 		{"date pattern", "a=${date:b}", "f:1:3: a: ${date:b} makes no sense: unknown letter b; correct the reference"},
 		{"platform name", "a=${java:b}", "f:1:3: a: ${java:b} makes no sense: java knows version, runtime, vm, os, hardware and locale; correct the reference"},
-		{"empty", "a=\nb=x", "f:1:1: warning: a: has no value and is ignored; give it a value or remove it"},
+		{"empty", "a=\nb=x", "f:1:1: advice: a: has no value and is ignored; give it a value or remove it"},
 		{"empty after substitution", "a=${x:-} ", "f:1:1: warning: a: has no value after substitution and is ignored; give it a value or remove it"},
 		{"no key", "=x", "f:1:1: warning: a value without a key is ignored; write key = value"},
 	}

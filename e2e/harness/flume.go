@@ -10,10 +10,26 @@ import (
 
 // Launch says how an agent is started.
 type Launch struct {
-	Name string   // agent name, given as -n
+	Name string   // agent name, given as -n; empty gives none
 	Conf string   // text of the configuration file given as -f; empty gives none
 	Args []string // further arguments of the flume-ng command line, -Dkey=value among them
 	Env  []string // added to the environment, as key=value
+
+	// Files are put into the configuration folder, by name.
+	Files map[string]string
+}
+
+// prepare fills the configuration folder and returns the arguments that stand first.
+func (l Launch) prepare(t testing.TB, conf string) []string {
+	t.Helper()
+	for name, text := range l.Files {
+		WriteFile(t, filepath.Join(conf, name), text)
+	}
+	var args []string
+	if l.Name != "" {
+		args = append(args, "-n", l.Name)
+	}
+	return append(args, confFile(t, conf, l.Conf)...)
 }
 
 // System is one of the implementations that a test runs the same Launch on.
@@ -25,6 +41,19 @@ type System struct {
 // Systems returns Java Flume and ours.
 func Systems() []System {
 	return []System{{Name: "java", Start: StartJavaFlume}, {Name: "flume", Start: StartFlume}}
+}
+
+// SystemsWith returns the systems that have these types of component, and logs it when ours is not among
+// them.
+func SystemsWith(t testing.TB, types ...string) []System {
+	t.Helper()
+	for _, typ := range types {
+		if RunFlume(t, "components", typ).Wait(t, startLimit) != 0 {
+			t.Logf("this build of ours has no component of type %q: Java Flume runs alone", typ)
+			return Systems()[:1]
+		}
+	}
+	return Systems()
 }
 
 // javaOptions keep a virtual machine small and quick to start.
@@ -61,7 +90,7 @@ func StartJavaFlume(t testing.TB, l Launch) *Process {
 			program = append(program, arg)
 		}
 	}
-	argv := append([]string{"-n", l.Name}, confFile(t, conf, l.Conf)...)
+	argv := l.prepare(t, conf)
 	return startJava(t, "java flume "+l.Name, "flume", launch{
 		classPath: []string{conf}, vm: vm, main: "org.apache.flume.node.Application",
 		args: append(argv, program...), env: l.Env,
@@ -72,7 +101,7 @@ func StartJavaFlume(t testing.TB, l Launch) *Process {
 func StartFlume(t testing.TB, l Launch) *Process {
 	t.Helper()
 	conf := t.TempDir()
-	argv := append([]string{"agent", "-n", l.Name, "-c", conf}, confFile(t, conf, l.Conf)...)
+	argv := append([]string{"agent", "-c", conf}, l.prepare(t, conf)...)
 	return start(t, command{
 		name: "flume " + l.Name, dir: conf, env: l.Env, argv: slices.Concat([]string{Binary(t)}, argv, l.Args),
 	})
@@ -84,6 +113,17 @@ func RunFlume(t testing.TB, args ...string) *Process {
 	return start(t, command{
 		name: "flume " + strings.Join(args, " "), dir: t.TempDir(), argv: append([]string{Binary(t)}, args...),
 	})
+}
+
+// RunFlumeNG is RunFlume under the name of Flume's launcher.
+func RunFlumeNG(t testing.TB, args ...string) *Process {
+	t.Helper()
+	dir := t.TempDir()
+	launcher := filepath.Join(dir, "flume-ng")
+	if err := os.Symlink(Binary(t), launcher); err != nil {
+		t.Fatal(err)
+	}
+	return start(t, command{name: "flume-ng " + strings.Join(args, " "), dir: dir, argv: append([]string{launcher}, args...)})
 }
 
 // RunJavaClient runs one of the programs in e2e/java to its end, with text as its standard input, and

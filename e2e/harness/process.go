@@ -106,6 +106,14 @@ func (p *Process) Wait(t testing.TB, limit time.Duration) int {
 	}
 }
 
+// Hangup sends SIGHUP.
+func (p *Process) Hangup(t testing.TB) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatalf("sending SIGHUP to %s: %v", p.name, err)
+	}
+}
+
 // Stop asks the process to end and waits for it; a process that does not listen is killed and fails the
 // test. Stopping twice is harmless.
 func (p *Process) Stop(t testing.TB) {

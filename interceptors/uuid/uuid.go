@@ -87,7 +87,7 @@ type randomness struct {
 func (r *randomness) next(wanted int) []byte {
 	if r.used == r.end {
 		r.used, r.end = 0, min(wanted*size, len(r.buf))
-		rand.Read(r.buf[:r.end]) //nolint:errcheck // never fails: it ends the program instead
+		rand.Read(r.buf[:r.end])
 	}
 	id := r.buf[r.used : r.used+size]
 	r.used += size

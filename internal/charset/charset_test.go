@@ -70,7 +70,7 @@ func TestEncode(t *testing.T) {
 		{"UTF-16", "a", "\xfe\xff\x00a"},
 		{"UTF-16LE", "a", "a\x00"},
 		{"UTF-32", "a", "\x00\x00\x00a"},
-		{"US-ASCII", "aéb", "a\x1ab"},
+		{"US-ASCII", "aéb", "a?b"},
 	} {
 		cs, err := Lookup(c.name)
 		if err != nil {
@@ -93,6 +93,28 @@ func TestEncodeStream(t *testing.T) {
 	got = e.Append(got, []byte(strings.Repeat("b", 1000)))
 	if want := "\xfe\xff\x00a" + strings.Repeat("\x00b", 1000); string(got) != want {
 		t.Errorf("%d bytes %.20q, want %d", len(got), got, len(want))
+	}
+}
+
+// TestEncodeWhole: each text stands by itself, whatever the encoder wrote before.
+func TestEncodeWhole(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"UTF-16", "a", "\xfe\xff\x00a"},
+		{"UTF-16", "", ""},
+		{"ISO-8859-1", "é" + Replacement + "€.", "\xe9??."},
+		{"ISO-2022-JP", "\u65e5", "\x1b$BF|\x1b(B"},
+		{"Shift_JIS", Replacement, "?"},
+		{"US-ASCII", strings.Repeat("é", 500), strings.Repeat("?", 500)},
+	} {
+		cs, err := Lookup(c.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := cs.NewEncoder()
+		got := e.AppendWhole(e.Append(nil, []byte(c.text)), []byte(c.text))
+		if !bytes.HasSuffix(got, []byte(c.want)) {
+			t.Errorf("%s: the second %q ends in %q, want %q", c.name, c.text, got, c.want)
+		}
 	}
 }
 

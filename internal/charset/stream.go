@@ -2,8 +2,8 @@ package charset
 
 import (
 	"errors"
+	"unicode/utf8"
 
-	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 )
@@ -55,36 +55,49 @@ func (d *Decoder) Finish(dst []byte) int {
 	return n
 }
 
-// Encoder turns UTF-8 into a stream of another character set. A byte order mark,
-// if the set has one, is written once. Not safe for concurrent use.
+// Encoder turns UTF-8 into another character set. Not safe for concurrent use.
 type Encoder struct {
 	t transform.Transformer
 }
 
 // NewEncoder returns an encoder at the start of a stream. Characters that the set
-// does not have become its substitute.
+// does not have become a question mark, as in Java.
 func (c Charset) NewEncoder() *Encoder {
 	e := c.encode
 	if e == nil {
 		e = unicode.UTF8
 	}
-	return &Encoder{t: encoding.ReplaceUnsupported(e.NewEncoder()).Transformer}
+	return &Encoder{t: e.NewEncoder().Transformer}
 }
 
-// Append encodes text, which is whole characters, behind dst.
-func (e *Encoder) Append(dst, text []byte) []byte {
-	for len(text) > 0 {
+// Append encodes text, which is whole characters and the next piece of a stream,
+// behind dst. A byte order mark, if the set has one, is written once.
+func (e *Encoder) Append(dst, text []byte) []byte { return e.encode(dst, text, false) }
+
+// AppendWhole encodes text by itself behind dst: with the byte order mark of the
+// set, if it has one, and ending in its initial state. The stream begins anew.
+func (e *Encoder) AppendWhole(dst, text []byte) []byte {
+	e.t.Reset()
+	if len(text) == 0 {
+		return dst
+	}
+	return e.encode(dst, text, true)
+}
+
+func (e *Encoder) encode(dst, text []byte, last bool) []byte {
+	for {
 		if cap(dst)-len(dst) < 64 {
 			dst = append(dst, make([]byte, max(64, 2*len(text)))...)[:len(dst)]
 		}
-		nDst, nSrc, err := e.t.Transform(dst[len(dst):cap(dst)], text, false)
+		nDst, nSrc, err := e.t.Transform(dst[len(dst):cap(dst)], text, last)
 		dst, text = dst[:len(dst)+nDst], text[nSrc:]
 		switch {
 		case err == nil, errors.Is(err, transform.ErrShortSrc):
 			return dst
 		case !errors.Is(err, transform.ErrShortDst):
-			text = text[min(1, len(text)):] // unencodable: left out
+			_, n := utf8.DecodeRune(text)
+			text = text[n:]
+			dst = e.encode(dst, []byte("?"), false)
 		}
 	}
-	return dst
 }

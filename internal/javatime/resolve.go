@@ -31,7 +31,7 @@ func (p *parser) simpleDate() time.Time {
 	}
 	best := max(v.stamp['d'], v.stamp['D'], week)
 	if best == 0 && v.has('w') && v.stamp['w'] >= v.stamp['E'] {
-		best, week = 1, 1
+		best = 1
 	}
 	switch {
 	case best == 0 && v.has('E'): // the first such weekday of the month

@@ -44,9 +44,10 @@ func ReadEnvFile(ctx context.Context, dir string) (vars map[string]string, found
 	}
 	ctx, cancel := context.WithTimeout(ctx, envTimeout)
 	defer cancel()
-	// The script may print; what it leaves comes after a mark, variable by
-	// variable with zero bytes between.
-	script := `. "$1" >&2; printf 'FLUME-ENV\0'; for v in ` + strings.Join(unexported, " ") + `; do eval "printf '%s=%s\0' $v \"\${$v}\""; done; env -0`
+	// A shell goes on after a file that it cannot parse, with half of it done: that
+	// is looked for first. The script may print; what it leaves comes after a
+	// mark, variable by variable with zero bytes between.
+	script := `"$0" -n "$1" || exit; . "$1" >&2; printf 'FLUME-ENV\0'; for v in ` + strings.Join(unexported, " ") + `; do eval "printf '%s=%s\0' $v \"\${$v}\""; done; env -0`
 	cmd := exec.CommandContext(ctx, shell, "-c", script, shell, abs)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

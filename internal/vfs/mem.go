@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -238,11 +239,11 @@ func (m *Mem) Rename(oldname, newname string) error {
 func (m *Mem) rename(oldname, newname string) error {
 	fromDir, fromName, err := m.parent("rename", oldname)
 	if err != nil {
-		return err.(*fs.PathError).Err
+		return errors.Unwrap(err)
 	}
 	toDir, toName, err := m.parent("rename", newname)
 	if err != nil {
-		return err.(*fs.PathError).Err
+		return errors.Unwrap(err)
 	}
 	n, old := fromDir.entries[fromName], toDir.entries[toName]
 	switch {

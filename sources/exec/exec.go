@@ -45,9 +45,9 @@ type Config struct {
 	LogStdErr       bool          `flume:"logStdErr" default:"false" doc:"Whether to log the lines that the command writes to its standard error. They are dropped otherwise."`
 	BatchSize       int           `flume:"batchSize,batch" default:"20" min:"1" doc:"Most events handed to the channels at once."`
 	BatchTimeout    time.Duration `flume:"batchTimeout" unit:"ms" default:"3000" min:"0" doc:"Longest time that a line may wait for others to fill a batch. Lines are handed on as soon as the output pauses, so they never wait that long."`
-	Charset         string        `flume:"charset" default:"UTF-8" doc:"Character set of the command's output. Bodies are always UTF-8."`
+	Charset         string        `flume:"charset" default:"UTF-8" doc:"Character set of the command's output, and of the bodies."`
 	MaxLineLength   int           `flume:"maxLineLength" unit:"bytes" default:"16777216" min:"16" doc:"Longest line. A longer one becomes several events."`
-	MalformedInput  string        `flume:"malformedInput" default:"replace" enum:"replace,keep" doc:"What to do with bytes that are not valid UTF-8: replace them by U+FFFD as Flume does, or keep them. Bytes not valid in another charset are always replaced."`
+	MalformedInput  string        `flume:"malformedInput" default:"replace" enum:"replace,keep" doc:"What to do with bytes that are not valid UTF-8: replace them by U+FFFD as Flume does, or keep them. What is not valid in another charset is always replaced."`
 }
 
 type source struct {

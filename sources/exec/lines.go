@@ -19,13 +19,16 @@ type reader struct {
 	split   splitter
 	size    lineio.BlockSize
 	decoder *charset.Decoder // nil for UTF-8
+	encoder *charset.Encoder // nil for UTF-8
 	scratch []byte           // undecoded input
+	encoded []byte           // a body in the charset
 }
 
 func newReader(s *source, out flow.Emitter) *reader {
 	r := &reader{src: s, out: out, split: splitter{limit: s.cfg.MaxLineLength}}
 	if !s.charset.IsUTF8() {
-		r.decoder, r.scratch = s.charset.NewDecoder(), make([]byte, 32<<10)
+		r.decoder, r.encoder = s.charset.NewDecoder(), s.charset.NewEncoder()
+		r.scratch = make([]byte, 32<<10)
 	}
 	return r
 }
@@ -119,7 +122,8 @@ func (r *reader) emitPart(ctx context.Context, b *event.Batch) error {
 	return err
 }
 
-// repair replaces what is not valid UTF-8, if configured, and counts.
+// repair makes the bodies what they are in the charset. It replaces what is not
+// valid UTF-8, if configured, and counts.
 func (r *reader) repair(b *event.Batch) {
 	if r.decoder == nil && r.src.cfg.MalformedInput != replace {
 		return
@@ -132,6 +136,8 @@ func (r *reader) repair(b *event.Batch) {
 			if bytes.Contains(e.Body, []byte(charset.Replacement)) {
 				bad++
 			}
+			r.encoded = r.encoder.AppendWhole(r.encoded[:0], e.Body)
+			b.SetBody(e, b.Copy(r.encoded))
 		case !utf8.Valid(e.Body):
 			b.SetBody(e, replaceMalformed(b, e.Body))
 			bad++

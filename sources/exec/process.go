@@ -42,7 +42,7 @@ func start(args []string) (*process, error) {
 		return nil, fmt.Errorf("making a pipe: %w", err)
 	}
 	defer errW.Close()
-	cmd := exec.Command(args[0], args[1:]...)
+	cmd := exec.Command(args[0], args[1:]...) //nolint:noctx // ended by its group, see stop
 	cmd.Stdout, cmd.Stderr = outW, errW
 	ownGroup(cmd)
 	if err := cmd.Start(); err != nil {

@@ -25,7 +25,6 @@ const limit = 20 * time.Second
 type recorder struct {
 	mu     sync.Mutex
 	bodies []string
-	events chan string                          // if not nil: each body, too
 	fail   func(call int, b *event.Batch) error // if not nil
 	calls  int
 }

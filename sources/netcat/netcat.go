@@ -55,6 +55,14 @@ type Config struct {
 	MaxConnections   int           `flume:"max-connections" default:"0" min:"0" doc:"Most connections at one time; more are told so and closed. 0 means no limit."`
 }
 
+// Claims says that no other source can have the port.
+func (c Config) Claims() []component.Claim {
+	if c.Port == 0 {
+		return nil
+	}
+	return []component.Claim{{What: "TCP port", ID: strconv.Itoa(c.Port), Host: c.Bind, Key: "port"}}
+}
+
 type source struct {
 	cfg     Config
 	charset charset.Charset
@@ -71,7 +79,10 @@ type source struct {
 	listening func(net.Addr)
 }
 
-var _ flow.Source = (*source)(nil)
+var (
+	_ flow.Source       = (*source)(nil)
+	_ component.Claimer = Config{}
+)
 
 // New returns a source that listens once it runs.
 func New(cfg Config, env component.Env) (flow.Source, error) {

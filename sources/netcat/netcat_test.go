@@ -358,15 +358,15 @@ func TestRunAfterStop(t *testing.T) {
 }
 
 func TestIPv6(t *testing.T) {
-	if ln, err := net.Listen("tcp", "[::1]:0"); err != nil {
+	ln, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
 		t.Log("no IPv6 loopback on this machine: only the error is checked")
 		if err := newSource(t, nil, "bind = ::1").Run(t.Context(), &recorder{}); err == nil || !strings.Contains(err.Error(), "[::1]:0") {
 			t.Errorf("Run returned %v", err)
 		}
 		return
-	} else {
-		ln.Close()
 	}
+	ln.Close()
 	addr, _ := start(t, newSource(t, nil, "bind = ::1"), &recorder{})
 	if got := converse(t, addr, "six\n"); got != "OK\n" {
 		t.Errorf("answer %q", got)

@@ -44,6 +44,14 @@ type Config struct {
 	ReceiveBuffer int    `flume:"receiveBuffer" unit:"bytes" default:"0" min:"0" doc:"Size of the kernel's buffer for datagrams that have not been read, which bridges bursts; 0 leaves what the system gives."`
 }
 
+// Claims says that no other source can have the port.
+func (c Config) Claims() []component.Claim {
+	if c.Port == 0 {
+		return nil
+	}
+	return []component.Claim{{What: "UDP port", ID: strconv.Itoa(c.Port), Host: c.Bind, Key: "port"}}
+}
+
 type source struct {
 	cfg       Config
 	log       *slog.Logger
@@ -52,7 +60,10 @@ type source struct {
 	listening func(net.Addr)
 }
 
-var _ flow.Source = (*source)(nil)
+var (
+	_ flow.Source       = (*source)(nil)
+	_ component.Claimer = Config{}
+)
 
 // New returns a source that listens once it runs.
 func New(cfg Config, env component.Env) (flow.Source, error) {

@@ -3,6 +3,7 @@
 package netcatudp
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -48,11 +49,11 @@ func (r *reader) tryRead(fd uintptr) bool {
 	free := len(b.Reserve(blockSize - 1))
 	for free >= maxDatagram && b.Len() < maxBatch {
 		n, from, err := receive(int(fd), b.Reserve(maxDatagram), r.header != "")
-		if err == syscall.EINTR {
+		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
 		if err != nil {
-			if err != syscall.EAGAIN {
+			if !errors.Is(err, syscall.EAGAIN) {
 				r.err = os.NewSyscallError("recvfrom", err)
 			}
 			break

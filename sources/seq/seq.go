@@ -13,6 +13,7 @@ import (
 	"github.com/flume-go/flume/component"
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
+	"github.com/flume-go/flume/metrics"
 )
 
 //go:embed README.md
@@ -39,13 +40,19 @@ type source struct {
 	cfg  Config
 	log  *slog.Logger
 	next int64 // the first number that is not stored yet; kept from run to run
+
+	batches *metrics.Counter // stored; nil where events go one by one
 }
 
 var _ flow.Source = (*source)(nil)
 
 // New returns a source that counts while it runs.
 func New(cfg Config, env component.Env) (flow.Source, error) {
-	return &source{cfg: cfg, log: env.Log}, nil
+	s := &source{cfg: cfg, log: env.Log}
+	if cfg.BatchSize > 1 {
+		s.batches = env.Metrics.Counter("AppendBatchAcceptedCount")
+	}
+	return s, nil
 }
 
 // Run implements flow.Source.
@@ -63,6 +70,9 @@ func (s *source) Run(ctx context.Context, out flow.Emitter) error {
 			return fmt.Errorf("handing on events: %w", err)
 		}
 		s.next += n
+		if s.batches != nil {
+			s.batches.Add(1)
+		}
 	}
 	if ctx.Err() == nil {
 		s.log.Info("all events are sent", "events", s.next)

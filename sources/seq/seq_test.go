@@ -99,7 +99,15 @@ func TestCounts(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			out := &recorder{}
-			runUntilIdle(t, newSource(t, c.settings), out)
+			src := newSource(t, c.settings)
+			runUntilIdle(t, src, out)
+			if c.settings["batchSize"] == "" {
+				if src.batches != nil {
+					t.Errorf("%v: single events count as batches", c.settings)
+				}
+			} else if got := src.batches.Value(); got != int64(len(c.batches)) {
+				t.Errorf("%v: AppendBatchAcceptedCount %d, want %d", c.settings, got, len(c.batches))
+			}
 			if diff := cmp.Diff(count(c.events), out.bodies); diff != "" {
 				t.Errorf("%v: events (-want +got):\n%s", c.settings, diff)
 			}

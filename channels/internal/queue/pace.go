@@ -28,7 +28,7 @@ func (q *Queue) pace() {
 	t := time.NewTimer(paceLimit)
 	defer t.Stop()
 	select {
-	case <-w.answer:
+	case <-w.answer: //nolint:errcheck // nil: the sink has taken, or the queue is closed
 	case <-t.C:
 		q.mu.Lock()
 		if q.paced.leave(w) {

@@ -22,23 +22,31 @@ var commons = []common{
 	{component.KindSource, "sources", "<agent>.sources.<source>.",
 		"Listed in `<agent>.sources`.", config.SourceCommon{}},
 	{component.KindInterceptor, "interceptors", "<agent>.sources.<source>.interceptors.<interceptor>.",
-		"Listed in the `interceptors` of a source, in the order in which they see the events.", typed{}},
+		"Listed in the `interceptors` of a source, in the order in which they see the events.", interceptorCommon{}},
 	{component.KindSelector, "channel selectors", "<agent>.sources.<source>.selector.",
-		"A source without one replicates: every channel gets every event.", typed{}},
+		"A source without one replicates: every channel gets every event.", selectorCommon{}},
 	{component.KindChannel, "channels", "<agent>.channels.<channel>.",
 		"Listed in `<agent>.channels`.", config.ChannelCommon{}},
 	{component.KindProcessor, "sink processors", "<agent>.sinkgroups.<group>.processor.",
-		"One for each sink group. Groups are listed in `<agent>.sinkgroups`; the sinks of a group in `<agent>.sinkgroups.<group>.sinks`. A sink in no group works alone.", typed{}},
+		"One for each sink group. Groups are listed in `<agent>.sinkgroups`; the sinks of a group in `<agent>.sinkgroups.<group>.sinks`. A sink in no group works alone.", processorCommon{}},
 	{component.KindSink, "sinks", "<agent>.sinks.<sink>.",
 		"Listed in `<agent>.sinks`.", config.SinkCommon{}},
 	{component.KindSerializer, "serializers", "<agent>.sinks.<sink>.<key>.",
 		"Named by a property of a sink, such as `sink.serializer = avro_event`. The serializer's own properties stand below that key: `sink.serializer.compressionCodec = snappy`.", nil},
 }
 
-// typed are the properties of kinds that have no more in common than a type.
-type typed struct {
-	Type string `flume:"type" doc:"The type: a short name or Flume's class name. Case does not count."`
-}
+// These kinds have no more in common than a type.
+type (
+	interceptorCommon struct {
+		Type string `flume:"type,required" doc:"The type of the interceptor: a short name or the class name of its builder."`
+	}
+	selectorCommon struct {
+		Type string `flume:"type" default:"replicating" doc:"The type of the channel selector: a short name or Flume's class name."`
+	}
+	processorCommon struct {
+		Type string `flume:"type" default:"default" doc:"The type of the sink processor: a short name or Flume's class name."`
+	}
+)
 
 func commonOf(k component.Kind) common {
 	for _, c := range commons {

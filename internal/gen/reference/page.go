@@ -126,7 +126,7 @@ types and ` + "`flume components netcat`" + ` documents one. Names of types are 
 		var rows []string
 		for _, x := range all {
 			if x.Entry.Kind == c.kind {
-				rows = append(rows, fmt.Sprintf("| [%s](%s) | %s | %s |\n", x.Entry.Info.Type, PageName(x.Entry), class(x.Entry), cell(x.Entry.Info.Summary)))
+				rows = append(rows, fmt.Sprintf("| [%s](%s) | %s | %s |\n", x.Entry.Info.Type, PageName(x.Entry), class(x.Entry), cell(plain(x.Entry.Info.Summary))))
 			}
 		}
 		if len(rows) == 0 {

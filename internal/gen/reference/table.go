@@ -103,7 +103,7 @@ func byDefault(f *component.Field) string {
 
 // meaning is a field's documentation with what its other tags say.
 func meaning(f *component.Field) string {
-	parts := []string{f.Doc}
+	parts := []string{plain(f.Doc)}
 	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 	if f.Kind == component.FieldComponent {
 		add("Any [%s](../../docs/reference/README.md#%s).", f.Refers, commonOf(f.Refers).anchor())
@@ -132,7 +132,7 @@ func meaning(f *component.Field) string {
 		add("Never shown or logged.")
 	}
 	if f.Deprecated != "" {
-		add("Deprecated: %s.", strings.TrimSuffix(f.Deprecated, "."))
+		add("Deprecated: %s.", strings.TrimSuffix(plain(f.Deprecated), "."))
 	}
 	return strings.Join(parts, " ")
 }
@@ -156,7 +156,7 @@ func codes(names []string) string {
 	return strings.Join(out, ", ")
 }
 
-// code sets s as code; bars would end the cell of a table.
+// code sets s as code.
 func code(s string) string {
 	mark := "`"
 	if strings.Contains(s, "`") {
@@ -165,6 +165,12 @@ func code(s string) string {
 	return mark + cell(s) + mark
 }
 
+// plain keeps Markdown from taking "<name>" for HTML and "key.*" for emphasis.
+func plain(s string) string {
+	return strings.NewReplacer("<", `\<`, "*", `\*`).Replace(s)
+}
+
+// cell escapes what would end a cell of a table.
 func cell(s string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(s, `\|`, "|"), "|", `\|`)
 }

@@ -1,0 +1,120 @@
+package config_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flume-go/flume/config"
+	"github.com/flume-go/flume/config/load"
+	"github.com/flume-go/flume/property"
+)
+
+var update = flag.Bool("update", false, "write the golden files of testdata anew")
+
+// explained is an agent with values of every origin.
+func explained(t *testing.T) *config.Topology {
+	t.Helper()
+	entries, problems := property.Read("x.conf", []byte(`a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.sources.r1.type = lines
+a1.sources.r1.channels = c1
+a1.sources.r1.port = 44444
+a1.sources.r1.interceptors = i1
+a1.sources.r1.interceptors.i1.type = mark
+a1.sources.r1.interceptors.i1.header = seen
+a1.channels.c1.type = queue
+a1.sinks.k1.type = out
+a1.sinks.k1.channel = c1
+a1.sinks.k1.password = open sesame
+a1.sinks.k1.host = h
+`))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	var props load.Properties
+	for _, e := range entries {
+		v := e.Value
+		if e.Key == "a1.sinks.k1.host" {
+			v.Origin = "environment variable HOST"
+		}
+		props.Set(e.Key, v)
+	}
+	top := config.Build(config.NewModel(&props), "a1", false)
+	if top.Problems.HasErrors() {
+		t.Fatal(top.Problems)
+	}
+	return top
+}
+
+func TestExplain(t *testing.T) {
+	top := explained(t)
+	for name, path := range map[string]string{"agent": "", "sink": "a1.sinks.k1", "source": "r1"} {
+		t.Run(name, func(t *testing.T) {
+			var b strings.Builder
+			if err := top.Explain(&b, path); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, filepath.Join("testdata", "explain-"+name+".txt"), b.String())
+			if strings.Contains(b.String(), "sesame") {
+				t.Error("a secret is shown")
+			}
+		})
+	}
+}
+
+// TestExplainPaths has the ways to say what is meant.
+func TestExplainPaths(t *testing.T) {
+	top := explained(t)
+	explain := func(path string) string {
+		var b strings.Builder
+		if err := top.Explain(&b, path); err != nil {
+			return err.Error()
+		}
+		return b.String()
+	}
+	for _, same := range []string{"sinks.k1", "k1", "a1.sinks.k1.", "a1.k1"} {
+		if got := explain(same); got != explain("a1.sinks.k1") {
+			t.Errorf("%q explains:\n%s", same, got)
+		}
+	}
+	if got := explain("a1"); got != explain("") {
+		t.Errorf("a1 explains:\n%s", got)
+	}
+	if got := explain("r1.interceptors.i1"); !strings.HasPrefix(got, "a1.sources.r1.interceptors.i1  (interceptor mark)") || strings.Contains(got, "port") {
+		t.Errorf("the interceptor:\n%s", got)
+	}
+	for path, want := range map[string]string{
+		"sinks.k2": `agent a1 has no component "sinks.k2"; did you mean "sinks.k1"?`,
+		"zzzzzzzz": `agent a1 has no component "zzzzzzzz"; it has sources.r1, sources.r1.interceptors.i1, sources.r1.selector, channels.c1, sinks.k1`,
+	} {
+		if got := explain(path); got != want {
+			t.Errorf("%q: %s", path, got)
+		}
+	}
+}
+
+// golden compares got with a file.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got; -update writes it anew):\n%s", name, diff)
+	}
+}

@@ -196,43 +196,50 @@ func (s *service) tell(t *config.Topology) {
 func (s *service) run(ctx context.Context, stopSignals context.CancelFunc, topology *config.Topology) error {
 	began := time.Now()
 	s.agent = agent.New(agent.Options{Name: s.name, Log: s.log, FS: vfs.OS{}, StopLimit: s.stopTimeout})
+	reporters, err := s.reporters()
+	if err != nil {
+		return configError(err)
+	}
 	if err := s.agent.Start(ctx, topology); err != nil {
 		return configError(fmt.Errorf("agent %s was not started: %w", s.name, err))
 	}
-	reporters, err := s.startReporters(ctx)
-	if err != nil {
-		return errors.Join(configError(err), s.stop(reporters))
+	for _, r := range reporters {
+		if err := r.Start(ctx); err != nil {
+			return errors.Join(configError(err), s.stop(reporters))
+		}
 	}
 	s.log.Info("agent is up", "agent", s.name, "version", version, "after", time.Since(began).Round(time.Millisecond).String(), "configuration", strings.Join(s.loader.Sources(), ", "))
 
 	s.watch(ctx)
-	stopSignals()
-	s.log.Info("agent is asked to stop; a second signal ends it at once", "limit", s.stopTimeout.String())
+	// Not at once: whoever stops a whole group of processes signals some twice.
+	defer time.AfterFunc(secondSignal, func() {
+		stopSignals()
+		s.log.Info("agent is still stopping; a second signal ends it at once", "limit", s.stopTimeout.String())
+	}).Stop()
 	return s.stop(reporters)
 }
 
-func (s *service) startReporters(ctx context.Context) ([]monitor.Reporter, error) {
+// secondSignal is how long after the first signal another one counts as a second.
+const secondSignal = 300 * time.Millisecond
+
+// reporters makes the ways out that flume.monitoring.* and flume.admin.* ask for.
+func (s *service) reporters() ([]monitor.Reporter, error) {
 	var out []monitor.Reporter
 	settings, admin := prefixed(s.jvm.System, "flume.monitoring."), prefixed(s.jvm.System, "flume.admin.")
 	o := monitor.Options{Agent: s.name, Log: s.log, Version: version}
 	if settings["type"] != "" {
 		r, err := monitor.New(settings, s.agent, o)
 		if err != nil {
-			return out, fmt.Errorf("flume.monitoring: %w", err)
+			return nil, fmt.Errorf("flume.monitoring: %w", err)
 		}
 		out = append(out, r)
 	}
 	if admin["address"] != "" {
 		r, err := monitor.NewAdmin(admin, s.agent, s.reloadNow, o)
 		if err != nil {
-			return out, fmt.Errorf("flume.admin: %w", err)
+			return nil, err
 		}
 		out = append(out, r)
-	}
-	for i, r := range out {
-		if err := r.Start(ctx); err != nil {
-			return out[:i], err
-		}
 	}
 	return out, nil
 }

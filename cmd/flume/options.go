@@ -95,7 +95,7 @@ func (o *options) parse(c *cobra.Command, args []string) error {
 		}
 	}
 	if len(defaults) > 0 {
-		o.notices = append(o.notices, fmt.Sprintf("options from %s: %s", path, strings.Join(defaults, " ")))
+		o.notices = append(o.notices, fmt.Sprintf("options from %s: %s", path, strings.Join(masked(defaults), " ")))
 	}
 	if err := c.Flags().Parse(append(defaults, rest...)); err != nil {
 		return usageError(err)
@@ -105,6 +105,20 @@ func (o *options) parse(c *cobra.Command, args []string) error {
 	}
 	o.explainIgnored()
 	return nil
+}
+
+// masked returns options as they may be shown: without passwords.
+func masked(args []string) []string {
+	out := slices.Clone(args)
+	for i, a := range out {
+		switch name, value, _ := strings.Cut(a, "="); name {
+		case "--conf-password":
+			out[i] = name + "=(secret)"
+		case "--conf-uri":
+			out[i] = name + "=" + withoutPassword(value)
+		}
+	}
+	return out
 }
 
 // given returns the value of a normalized option, "" if it is not there.

@@ -19,6 +19,9 @@ import (
 	"strings"
 )
 
+// generate is all.go's directive. In one piece it would be one of this file, too.
+const generate = "//go:" + "generate go run ../internal/gen"
+
 // Module is the module's path.
 const Module = "github.com/flume-go/flume"
 
@@ -139,7 +142,7 @@ func AllFile(folders []string) ([]byte, error) {
 // Package all registers every component: import it for its effect.
 package all
 
-//go:generate go run ../internal/gen
+` + generate + `
 
 import (
 `)

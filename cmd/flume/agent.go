@@ -302,12 +302,16 @@ func (s *service) reload(ctx context.Context, result load.Result) error {
 		s.tell(t)
 		return s.agent.Reload(ctx, t)
 	}
+	var errs property.Problems
 	for _, p := range t.Problems {
-		s.log.Error(p.String())
+		if p.Severity == property.Error {
+			errs = append(errs, p)
+			s.log.Error(p.String())
+		}
 	}
 	s.log.Error("configuration is not reloaded, the agent goes on with the old one", "problems", count(t.Problems))
-	s.agent.ReloadRefused(t.Problems)
-	return t.Problems
+	s.agent.ReloadRefused(errs)
+	return errs
 }
 
 // reloadNow is the admin API's way to reload: it waits for the outcome.

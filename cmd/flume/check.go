@@ -113,8 +113,11 @@ func (o *options) check(cmd *cobra.Command) (property.Problems, []string, error)
 	if o.name == "" {
 		agents = config.NewModel(result.Properties).Agents()
 	}
+	if len(agents) == 0 && result.Problems.HasErrors() {
+		return result.Problems, nil, nil // it may have agents once those are mended
+	}
 	if len(agents) == 0 {
-		return result.Problems, nil, configError(errors.New("the configuration names no agent"))
+		return nil, nil, configError(errors.New("the configuration names no agent"))
 	}
 	// What is wrong with the file as a whole comes with every agent: once is enough.
 	seen := map[property.Problem]bool{}

@@ -50,6 +50,13 @@ type Config struct {
 	MalformedInput  string        `flume:"malformedInput" default:"replace" enum:"replace,keep" doc:"What to do with bytes that are not valid UTF-8: replace them by U+FFFD as Flume does, or keep them. What is not valid in another charset is always replaced."`
 }
 
+// Check finds a character set that nobody knows.
+func (c Config) Check(r *component.Report) {
+	if _, err := charset.Lookup(c.Charset); err != nil {
+		r.Error("charset", err.Error(), "give a name that Java or IANA knows, such as UTF-8 or ISO-8859-1")
+	}
+}
+
 type source struct {
 	cfg     Config
 	args    []string

@@ -55,6 +55,13 @@ type Config struct {
 	MaxConnections   int           `flume:"max-connections" default:"0" min:"0" doc:"Most connections at one time; more are told so and closed. 0 means no limit."`
 }
 
+// Check finds a character set that nobody knows.
+func (c Config) Check(r *component.Report) {
+	if _, err := charset.Lookup(c.Encoding); err != nil {
+		r.Error("encoding", err.Error(), "give a name that Java or IANA knows, such as UTF-8 or ISO-8859-1")
+	}
+}
+
 // Claims says that no other source can have the port.
 func (c Config) Claims() []component.Claim {
 	if c.Port == 0 {

@@ -29,9 +29,9 @@ var batchPool = sync.Pool{New: func() any { return new(Batch) }}
 const (
 	headerSlab   = 256 // headers in a batch's first slab; each further one doubles
 	keepHeaders  = 32768
-	headerRoom   = 4    // room left for interceptors when an event gets its first header
-	keepEvents   = 8192 // an events slice longer than this is not kept for reuse
-	sparseFactor = 4    // a batch pinning more than this times its content is sparse
+	headerRoom   = 4     // room left for interceptors when an event gets its first header
+	keepEvents   = 32768 // an events slice longer than this is not kept for reuse
+	sparseFactor = 4     // a batch pinning more than this times its content is sparse
 	sparseFloor  = 8 << 10
 	eventSize    = int(unsafe.Sizeof(Event{}))
 )

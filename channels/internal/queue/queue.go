@@ -144,11 +144,7 @@ func (q *Queue) Put(ctx context.Context, b *event.Batch) error {
 // store appends b, whose space is promised; false if the queue was closed meanwhile.
 func (q *Queue) store(b *event.Batch, need usage) bool {
 	now := time.Now()
-	if b.Sparse() {
-		b = b.Compact()
-	} else {
-		b.Retain()
-	}
+	b.Retain()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.promised.sub(need)

@@ -18,6 +18,10 @@ const (
 	// copyBelow is the size below which copying a piece is cheaper than
 	// listing it for the kernel.
 	copyBelow = 2 << 10
+	// writeSize is about how much goes out in one write. Larger writes save next
+	// to nothing, and have the kernel look for larger pages for its cache, which
+	// on virtual machines are often such as the host has taken away.
+	writeSize = 256 << 10
 	// maxPieces keeps a write below the 1,024 pieces that Linux takes at once.
 	maxPieces = 512
 )
@@ -39,6 +43,7 @@ type Writer struct {
 	vectored Vectored // w, if it is one
 
 	pieces [][]byte
+	size   int // bytes in pieces that are not in room
 	room   *[roomSize]byte
 	from   int // start of the copied bytes that are not in pieces yet
 	to     int // end of the copied bytes
@@ -59,7 +64,8 @@ func (g *Writer) Add(p []byte) error {
 	}
 	g.seal()
 	g.pieces = append(g.pieces, p)
-	if len(g.pieces) >= maxPieces {
+	g.size += len(p)
+	if len(g.pieces) >= maxPieces || g.size >= writeSize {
 		return g.Flush()
 	}
 	return nil
@@ -148,5 +154,5 @@ func (g *Writer) Reset() {
 		rooms.Put(g.room)
 		g.room = nil
 	}
-	g.from, g.to = 0, 0
+	g.from, g.to, g.size = 0, 0, 0
 }

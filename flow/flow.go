@@ -95,7 +95,8 @@ type Sink interface {
 	// Deliver returns nil only when the destination has all of b. It is never
 	// called twice at once on one Sink. It neither keeps nor releases b. A group
 	// of sinks (failover, load balancing) is a Sink made of Sinks: it may hand
-	// the same batch to the next after an error.
+	// the same batch to the next after an error. A sink with a Lifecycle that is
+	// not open returns ErrClosed.
 	Deliver(ctx context.Context, b *event.Batch) error
 }
 

@@ -50,7 +50,7 @@ var agentOnly = []string{
 // those that are.
 func positional(args []string) (flags, rest []string) {
 	for i := 0; i < len(args); i++ {
-		if a := args[i]; len(a) == 0 || a[0] != '-' {
+		if a := args[i]; len(a) < 2 || a[0] != '-' {
 			rest = append(rest, a)
 			continue
 		}

@@ -4,7 +4,4 @@ package componenttest
 // with the reason. The list only shrinks: a component that runs its suite must
 // not be in it, and one that is added runs it from the start.
 var waivers = map[string]string{
-	"sinks/fileroll": "fileroll_test.go and fault_test.go fail every file operation in turn and compare what is in the files",
-	"sinks/logger":   "its destination is the log, which has no failures to script",
-	"sinks/null":     "it has no destination",
 }

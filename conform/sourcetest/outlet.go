@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
@@ -163,6 +162,9 @@ func (o *outlet) identify(e *event.Event) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if len(e.Headers) == 0 && len(o.h.Adds) == 0 && !o.h.Carries {
+		return id, nil
+	}
 	want, got := map[string]string{}, map[string]string{}
 	if o.h.Carries {
 		want = Headers(id)
@@ -203,8 +205,11 @@ func (k kept) verify() (problem string) {
 			problem = fmt.Sprintf("a batch was released more than once: %v", p)
 		}
 	}()
-	if diff := cmp.Diff(k.was, clone(k.batch), cmpopts.EquateEmpty()); diff != "" {
-		return fmt.Sprintf("a batch that the emitter holds has changed (-as emitted +now):\n%.2000s", diff)
+	same := func(a, b event.Event) bool {
+		return bytes.Equal(a.Body, b.Body) && slices.Equal(a.Headers, b.Headers)
+	}
+	if !slices.EqualFunc(k.was, k.batch.Events(), same) {
+		return fmt.Sprintf("a batch of %d events that the emitter holds has changed", len(k.was))
 	}
 	k.batch.Release()
 	if memoryIsPoisoned && alive(k.batch) {

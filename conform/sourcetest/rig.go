@@ -83,7 +83,10 @@ func (r *rig) close() {
 		c.Close()
 	}
 	if r.s != nil {
+		r.h.settle()
 		r.s.out.verify()
+		r.s.ledger.mu.Lock()
+		defer r.s.ledger.mu.Unlock()
 		if faults := r.s.ledger.faults; len(faults) > 0 {
 			r.t.Errorf("broken rule: %s\n%s", faults[0].rule, faults[0].text)
 		}
@@ -153,6 +156,7 @@ func (r *rig) run() {
 	r.runUnder(ctx, cancel)
 }
 
+// runUnder runs r.s until ctx, which cancel ends.
 func (r *rig) runUnder(ctx context.Context, cancel context.CancelFunc) {
 	s := r.s
 	s.cancel, s.done = cancel, make(chan struct{})
@@ -239,10 +243,14 @@ func (r *rig) begin(n int, play script) []uint64 {
 	r.make(n)
 	r.s.out.set(play)
 	r.start()
-	if makesUp(r.h) {
+	switch {
+	case n == 0:
+		return nil
+	case makesUp(r.h):
 		return r.ids(n)
+	default:
+		return r.send(r.client(), n)
 	}
-	return r.send(r.client(), n)
 }
 
 // client connects a new client.

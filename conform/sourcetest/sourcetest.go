@@ -40,6 +40,8 @@ import (
 
 // Harness describes a source. The zero value of a field is the common case.
 type Harness struct {
+	// Name tells harnesses of one type apart; "" if there is one only.
+	Name string
 	// Type is the registered type. The suite finds the source by it.
 	Type string
 	// Settings returns properties for one instance. It may make what they name,
@@ -82,8 +84,8 @@ type Harness struct {
 	wrap func(flow.Source) flow.Source // for the suite's own tests
 }
 
-// Client is one client of a running source. Its methods are called by one
-// goroutine.
+// Client is one client of a running source. Its Generate is called by one
+// goroutine at a time.
 type Client interface {
 	// Generate has events of these ids come to the source, in this order, and
 	// returns when they are on their way. Of each that the source answers the
@@ -91,7 +93,8 @@ type Client interface {
 	// that cannot be sent, or that will not be answered any more because the
 	// source broke off, is Refused as well.
 	Generate(ids ...uint64)
-	// Close leaves the source and ends the client's goroutines.
+	// Close leaves the source and ends the client's goroutines, and a Generate
+	// that is under way.
 	Close()
 }
 
@@ -145,8 +148,22 @@ func rules() []rule {
 	return all
 }
 
-// Run checks every rule that applies to the source, as subtests of t.
-func Run(t *testing.T, h Harness) {
+// Run checks every rule that applies to the source, as subtests of t, for each way
+// to configure it that has a harness.
+func Run(t *testing.T, ways ...Harness) {
+	t.Helper()
+	already := goleak.IgnoreCurrent()
+	t.Run("rules", func(t *testing.T) {
+		for i := range ways {
+			runOne(t, &ways[i])
+		}
+	})
+	if err := goleak.Find(already); err != nil {
+		t.Errorf("a source leaves no goroutine behind when Run has returned: %v", err)
+	}
+}
+
+func runOne(t *testing.T, h *Harness) {
 	t.Helper()
 	if _, ok := component.Lookup(component.KindSource, h.Type); !ok {
 		what, remedy := component.Unknown(component.KindSource, h.Type)
@@ -155,16 +172,10 @@ func Run(t *testing.T, h Harness) {
 	if (h.Client == nil) == (h.Total == nil) {
 		t.Fatalf("the harness of %s must have one of Client and Total", h.Type)
 	}
-	already := goleak.IgnoreCurrent()
-	t.Run("rules", func(t *testing.T) {
-		for _, rl := range rules() {
-			if rl.when == nil || rl.when(&h) {
-				t.Run(rl.name, func(t *testing.T) { inBubble(t, &h, func(t *testing.T) { check(t, &h, rl) }) })
-			}
+	for _, rl := range rules() {
+		if rl.when == nil || rl.when(h) {
+			t.Run(strings.TrimPrefix(h.Name+"/"+rl.name, "/"), func(t *testing.T) { inBubble(t, h, func(t *testing.T) { check(t, h, rl) }) })
 		}
-	})
-	if err := goleak.Find(already); err != nil {
-		t.Errorf("a source leaves no goroutine behind when Run has returned: %v", err)
 	}
 }
 

@@ -48,6 +48,7 @@ var stopRules = []rule{
 			}
 			r.await("some events", func(l *ledger) bool { return len(l.stored) >= 20 })
 			r.stop(soon)
+			r.leave()
 			<-sent
 		},
 	},

@@ -12,17 +12,15 @@ import (
 	"github.com/flume-go/flume/internal/netio"
 )
 
+// TestConformance checks the source with answers, and without: it then tries until
+// its lines are stored.
 func TestConformance(t *testing.T) {
-	sourcetest.Run(t, harness("true"))
-}
-
-// TestConformanceWithoutAnswers: the source then tries until its lines are stored.
-func TestConformanceWithoutAnswers(t *testing.T) {
-	sourcetest.Run(t, harness("false"))
+	sourcetest.Run(t, harness("true"), harness("false"))
 }
 
 func harness(answers string) sourcetest.Harness {
 	return sourcetest.Harness{
+		Name: "ack-every-event = " + answers,
 		Type: "netcat",
 		Settings: func(testing.TB) map[string]string {
 			return map[string]string{"ack-every-event": answers, "max-line-length": "1000"}

@@ -68,7 +68,7 @@ func runUntilIdle(t *testing.T, src *source, out flow.Emitter) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- src.Run(ctx, out) }()
-	time.Sleep(time.Hour) // of the bubble: all pauses are over
+	<-time.After(time.Hour) // of the bubble: all pauses are over
 	synctest.Wait()
 	cancel()
 	if err := <-done; err != nil {

@@ -72,7 +72,7 @@ func runFor(t *testing.T, d time.Duration, src *source, out flow.Emitter) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- src.Run(ctx, out) }()
-	time.Sleep(d) // of the bubble
+	<-time.After(d) // of the bubble
 	synctest.Wait()
 	cancel()
 	if err := <-done; err != nil {
@@ -185,7 +185,7 @@ func TestRateAfterPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(1000)
 		p.wait(t.Context(), 1)
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		begin, n := time.Now(), 0
 		for time.Since(begin) < time.Second {
 			p.wait(t.Context(), 1)

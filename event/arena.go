@@ -3,6 +3,8 @@ package event
 import (
 	"math/bits"
 	"sync"
+
+	"github.com/flume-go/flume/internal/invariants"
 )
 
 // Blocks of these sizes (powers of two from 4 KiB to 1 MiB) are kept for reuse.
@@ -69,6 +71,9 @@ func freeBlock(b []byte) {
 		f.blocks = append(f.blocks, b)
 	}
 }
+
+// poison makes released memory unusable; see the package comment.
+const poison = invariants.Enabled
 
 // arena hands out memory from blocks. The last byte of a block is never handed
 // out: two slices that touch are then sure to be in one block, which Span

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/flume-go/flume/event"
+	"github.com/flume-go/flume/internal/invariants"
 )
 
 const allocationsRule = "Building, putting, taking and acknowledging a batch costs few allocations per event."
@@ -12,7 +13,7 @@ const allocationsRule = "Building, putting, taking and acknowledging a batch cos
 // checkAllocations measures the steady state with one batch under way. Builds
 // that poison released memory do not recycle it: they are not measured.
 func checkAllocations(t *testing.T, h *Harness) {
-	if memoryIsPoisoned {
+	if invariants.Enabled {
 		return
 	}
 	const events = 100

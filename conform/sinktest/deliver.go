@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flume-go/flume/event"
+	"github.com/flume-go/flume/internal/invariants"
 )
 
 var deliverRules = []rule{
@@ -45,7 +46,7 @@ var deliverRules = []rule{
 			largest := r.h.Largest
 			if largest == 0 {
 				largest = 16 << 20
-				if memoryIsPoisoned {
+				if invariants.Enabled {
 					largest = 1 << 20 // poisoning is slow
 				}
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/flume-go/flume/component"
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
+	"github.com/flume-go/flume/internal/invariants"
 	"github.com/flume-go/flume/internal/vfs"
 	"github.com/flume-go/flume/metrics"
 	"github.com/flume-go/flume/property"
@@ -179,7 +180,7 @@ func (r *rig) free(b *event.Batch) {
 		}
 	}()
 	b.Release()
-	if memoryIsPoisoned && alive(b) {
+	if invariants.Enabled && alive(b) {
 		r.fatalf("the sink keeps a reference on the batch")
 	}
 	scribble()

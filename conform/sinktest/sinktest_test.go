@@ -13,6 +13,7 @@ import (
 	"github.com/flume-go/flume/component"
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
+	"github.com/flume-go/flume/internal/invariants"
 )
 
 // shop is a destination in memory.
@@ -383,7 +384,7 @@ func expectFailure(t *testing.T, name string, wreck func(*broken)) {
 
 // A sink that keeps a batch is found where released memory is not recycled.
 func TestKeptBatchesAreFound(t *testing.T) {
-	if memoryIsPoisoned {
+	if invariants.Enabled {
 		expectFailure(t, "deliver", func(s *broken) {
 			s.deliver = func(ctx context.Context, b *event.Batch) error { return s.sound.Deliver(ctx, b.Retain()) }
 		})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
+	"github.com/flume-go/flume/internal/invariants"
 )
 
 // script says what one Emit does: whether it stores its batch, and what it
@@ -212,7 +213,7 @@ func (k kept) verify() (problem string) {
 		return fmt.Sprintf("a batch of %d events that the emitter holds has changed", len(k.was))
 	}
 	k.batch.Release()
-	if memoryIsPoisoned && alive(k.batch) {
+	if invariants.Enabled && alive(k.batch) {
 		return "a batch was not released by the source"
 	}
 	return ""

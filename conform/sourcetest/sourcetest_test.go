@@ -11,6 +11,7 @@ import (
 
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
+	"github.com/flume-go/flume/internal/invariants"
 	"github.com/flume-go/flume/internal/netio"
 	_ "github.com/flume-go/flume/sources/netcat" // sound sources that are broken here
 	_ "github.com/flume-go/flume/sources/seq"
@@ -270,7 +271,7 @@ func expectFailure(t *testing.T, h Harness, name, want string, wreck func(*broke
 func TestKeptBatchesAreFound(t *testing.T) {
 	h := soundHarness(true)
 	keep := between(func(ctx context.Context, out flow.Emitter, b *event.Batch) error { return out.Emit(ctx, b.Retain()) })
-	if memoryIsPoisoned {
+	if invariants.Enabled {
 		expectFailure(t, h, "hand on", batchRule, keep)
 		return
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flume-go/flume/internal/invariants"
 )
 
 func mustCompile(t testing.TB, pattern string, opts ...Option) *Regexp {
@@ -180,7 +182,7 @@ func TestFindDoesNotAllocate(t *testing.T) {
 	in := []byte(strings.Repeat("some log line ", 36))
 	for _, pattern := range []string{`ERROR`, `ERROR|WARN`, `.*`, `^(\S+) \[(\d+)\]$`, `(?i)error`} {
 		re := mustCompile(t, pattern)
-		if n := testing.AllocsPerRun(100, func() { _, _ = re.Find(in); _, _ = re.Matches(in) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { _, _ = re.Find(in); _, _ = re.Matches(in) }); n != 0 && !invariants.Enabled {
 			t.Errorf("%s: %v allocations", pattern, n)
 		}
 	}

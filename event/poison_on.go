@@ -1,6 +1,0 @@
-//go:build race || invariants
-
-package event
-
-// poison makes released memory unusable; see the package comment.
-const poison = true

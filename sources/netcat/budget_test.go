@@ -1,5 +1,0 @@
-//go:build !race && !invariants
-
-package netcat
-
-const allocationBudget = 0

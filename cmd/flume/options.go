@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"gopkg.in/natefinch/lumberjack.v2"
 
 	"github.com/flume-go/flume/config/load"
 	"github.com/flume-go/flume/internal/launch"
@@ -200,24 +201,37 @@ func (o *options) logger(stderr io.Writer) (*slog.Logger, func(), error) {
 	}
 	w, closeFile := stderr, func() {}
 	if strings.Contains(strings.ToUpper(appender), "LOGFILE") {
-		dir, name := o.jvm.System["flume.log.dir"], o.jvm.System["flume.log.file"]
-		if dir == "" {
-			dir = "logs"
-		}
-		if name == "" {
-			name = "flume.log"
-		}
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return nil, nil, fmt.Errorf("making the log directory (flume.log.dir): %w", err)
-		}
-		f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		f, err := logFile(o.jvm.System["flume.log.dir"], o.jvm.System["flume.log.file"])
 		if err != nil {
-			return nil, nil, fmt.Errorf("opening the log file (flume.log.file): %w", err)
+			return nil, nil, err
 		}
 		w, closeFile = f, func() { _ = f.Close() }
 	}
 	log, err := logging.New(w, o.logFormat, l)
 	return log, closeFile, err
+}
+
+// logFile opens the log file of 1.9's LOGFILE appender, with its names and its
+// limits: a new file every 100 MB, ten old ones kept.
+func logFile(dir, name string) (io.WriteCloser, error) {
+	if dir == "" {
+		dir = "logs"
+	}
+	if name == "" {
+		name = "flume.log"
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("making the log directory (flume.log.dir): %w", err)
+	}
+	path := filepath.Join(dir, name)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("opening the log file (flume.log.file): %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("opening the log file (flume.log.file): %w", err)
+	}
+	return &lumberjack.Logger{Filename: path, MaxSize: 100, MaxBackups: 10}, nil
 }
 
 // loadOptions says where the configuration is.

@@ -52,16 +52,16 @@ func newURISource(raw string, opts *Options) (Source, error) {
 	}
 	switch strings.ToLower(u.Scheme) {
 	case "file":
-		return newFileURISource(raw, u)
+		return newFileURISource(publicURL(u), u)
 	case "classpath":
-		return newClasspathSource(raw, u, opts.classpath())
+		return newClasspathSource(publicURL(u), u, opts.classpath())
 	case "http", "https":
 		if u.Host == "" {
 			return nil, fmt.Errorf("configuration URI %s has no host; write %s://host/path", publicURL(u), u.Scheme)
 		}
 		return newHTTPSource(u, opts.User, opts.Password), nil
 	case "":
-		return nil, fmt.Errorf("configuration URI %s has no scheme; use -f for paths, or file:, classpath:, http: or https:", raw)
+		return nil, fmt.Errorf("configuration URI %s has no scheme; use -f for paths, or file:, classpath:, http: or https:", publicURL(u))
 	}
 	return nil, fmt.Errorf("configuration URI %s: scheme %q is unknown; use file, classpath, http or https", publicURL(u), u.Scheme)
 }

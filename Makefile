@@ -8,7 +8,7 @@ LINT      := $(TOOLS)/golangci-lint
 LINT_VERSION := v2.15.0
 FUZZTIME  ?= 30s
 
-.PHONY: all build test race lint generate check examples fuzz bench e2e stress clean help
+.PHONY: all build test race tools lint generate check examples fuzz bench e2e stress clean help
 
 all: build
 
@@ -30,9 +30,11 @@ lint: $(LINT) ## formatting, static analysis, the direction of imports
 	$(GO) vet ./...
 	$(LINT) run ./...
 
+tools: $(LINT) ## the linter, into .cache/bin
+
 $(LINT):
 	@mkdir -p $(TOOLS)
-	for i in 1 2 3; do GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION) && break; sleep 5; done
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 
 generate: ## all/all.go, property tables, the reference
 	$(GO) generate ./all

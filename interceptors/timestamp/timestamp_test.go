@@ -35,7 +35,7 @@ func TestIntercept(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				time.Sleep(1234567 * time.Millisecond) // of the bubble's clock, which starts in 2000
+				time.Sleep(1234567 * time.Millisecond) //nolint:forbidigo // of the bubble's clock, which starts in 2000
 				now := strconv.Itoa(946684800000 + 1234567)
 				b := interceptortest.Batch(c.in...)
 				defer b.Release()
@@ -67,7 +67,7 @@ func TestClockGoesOnBetweenBatches(t *testing.T) {
 				t.Errorf("got %s, want %s", got[0], want)
 			}
 			b.Release()
-			time.Sleep(250 * time.Millisecond) // of the bubble's clock
+			time.Sleep(250 * time.Millisecond) //nolint:forbidigo // of the bubble's clock
 		}
 	})
 }

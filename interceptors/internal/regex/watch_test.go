@@ -34,7 +34,7 @@ func TestWatch(t *testing.T) {
 			{time.Hour, 0, 1, 1},
 			{0, 1, 2, 1}, // begins anew
 		} {
-			time.Sleep(c.pause) // of the bubble's clock
+			time.Sleep(c.pause) //nolint:forbidigo // of the bubble's clock
 			w.Batch(c.events, errors.New("why"))
 			if bad, good := lines(); bad != c.bad || good != c.good {
 				t.Errorf("step %d: %d, %d lines; log:\n%s", step, bad, good, log.String())

@@ -154,13 +154,13 @@ func TestGangliaRounds(t *testing.T) {
 		if diff := cmp.Diff(round, conn.take("192.0.2.1:8649")); diff != "" {
 			t.Errorf("first round differs (-want +got):\n%s", diff)
 		}
-		time.Sleep(10*time.Second - 1)
+		time.Sleep(10*time.Second - 1) //nolint:forbidigo // the bubble's clock
 		synctest.Wait()
 		if got := conn.take("192.0.2.1:8649"); got != nil {
 			t.Errorf("%d packets before the interval is over", len(got))
 		}
 		found.Store("unknown", true)
-		time.Sleep(1)
+		time.Sleep(1) //nolint:forbidigo // the bubble's clock
 		synctest.Wait()
 		for _, addr := range []string{"192.0.2.1:8649", "192.0.2.2:1"} {
 			if diff := cmp.Diff(round, conn.take(addr)); diff != "" {

@@ -261,7 +261,7 @@ func TestLogLimit(t *testing.T) {
 				t.Error("allowed within the minute")
 			}
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute) //nolint:forbidigo // the bubble's clock
 		if ok, more := l.Allow(); !ok || more != 5 {
 			t.Errorf("a minute later: %v, %d left out", ok, more)
 		}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/flume-go/flume/pipeline"
@@ -199,6 +200,97 @@ func TestRemovedChannelIsDrainedOrTheReloadFails(t *testing.T) {
 	if got := b.total(); got != 12 {
 		t.Errorf("%d events delivered, want 12", got)
 	}
+}
+
+// TestRemovedChannelWithoutSinksFailsAtOnce: its events would be waited for in vain.
+func TestRemovedChannelWithoutSinksFailsAtOnce(t *testing.T) {
+	b := benches.get(t.Name())
+	two := "a1.channels = c1 c2\na1.channels.c2.type = memory\na1.sources.r1.channels = c1 c2"
+	a := newAgent(t, time.Hour)
+	start(t, a, simple(t.Name(), two))
+	for i := range 7 {
+		b.in <- fmt.Sprint(i)
+	}
+	eventually(t, "c1 is empty and c2 has all", func() bool {
+		return b.total() == 7 && a.current().channelUnit("c2").channel.Stats().Events == 7
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	err := a.Reload(ctx, topologyText(t, simple(t.Name())))
+	if err == nil || !strings.Contains(err.Error(), "channel c2 is not in the new configuration but still holds 7 events") {
+		t.Errorf("the reload said %v", err)
+	}
+	if ctx.Err() != nil {
+		t.Error("the reload waited for c2")
+	}
+	// With a sink the events go, and then the channel can.
+	if err := a.Reload(t.Context(), topologyText(t, simple(t.Name(), two, "a1.sinks = k1 k2", "a1.sinks.k2.type = testsink", "a1.sinks.k2.bench = "+t.Name()+"2", "a1.sinks.k2.channel = c2"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Reload(t.Context(), topologyText(t, simple(t.Name()))); err != nil {
+		t.Fatal(err)
+	}
+	if got := benches.get(t.Name() + "2").total(); got != 7 {
+		t.Errorf("%d of 7 events of c2 were delivered", got)
+	}
+}
+
+func TestReloadsSayWhatChanged(t *testing.T) {
+	a := newAgent(t, 10*time.Second)
+	start(t, a, simple(t.Name()))
+	for _, step := range []struct{ more, want string }{
+		{"a1.sources.r1.interceptors = i1\na1.sources.r1.interceptors.i1.type = testmark", "route of source r1"},
+		{"a1.sources.r1.selector.type = load_balancing", "route of source r1"},
+		{"a1.sources.r1.selector.type = load_balancing", ""},
+		{"a1.sources.r1.knob = turned\na1.sinks.k1.batchSize = 20", "source r1, sink k1"},
+		{"a1.sources.r1.knob = unbuildable", "error"},
+	} {
+		err := a.Reload(t.Context(), topologyText(t, simple(t.Name(), step.more)))
+		got := a.Reloads()
+		if (err != nil) != (step.want == "error") || !errors.Is(got.LastError, err) {
+			t.Errorf("%s: error %v, recorded %v", step.more, err, got.LastError)
+		}
+		if changed := strings.Join(got.LastChanged, ", "); err == nil && changed != step.want || err != nil && changed != "" {
+			t.Errorf("%s: changed %q, want %q", step.more, changed, step.want)
+		}
+	}
+	if err := a.Reload(t.Context(), topologyText(t, simple(t.Name()))); err != nil {
+		t.Fatal(err)
+	}
+	if a.Reloads().LastChanged == nil {
+		t.Error("nothing is said of the last reload")
+	}
+	a.ReloadRefused(errors.New("no such file"))
+	if got := a.Reloads(); got.LastChanged != nil || got.LastError == nil {
+		t.Errorf("after a configuration was refused: %+v", got)
+	}
+}
+
+// TestStatusOfAChannelThatCannotBeOpened has the times of a channel's troubles.
+func TestStatusOfAChannelThatCannotBeOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := benches.get(t.Name())
+		b.shut.Store(true)
+		a := newAgent(t, 10*time.Second)
+		began := time.Now()
+		start(t, a, gated(t.Name()))
+		channel := func() pipeline.Status { return a.Status()[1].Status }
+		pass(time.Minute)
+		s := channel()
+		if s.State != pipeline.StateRetrying || !s.Since.Equal(began) || !errors.Is(s.Error, errShut) || !s.ErrorAt.After(began.Add(30*time.Second)) || s.Failures < 5 {
+			t.Errorf("while it cannot be opened: %+v", s)
+		}
+		b.shut.Store(false)
+		pass(time.Minute)
+		failures := s.Failures
+		s = channel()
+		if s.State != pipeline.StateRunning || !s.Since.After(began.Add(time.Minute)) || !errors.Is(s.Error, errShut) || !s.Since.After(s.ErrorAt) || s.Failures != 0 {
+			t.Errorf("when it is open after %d failures: %+v", failures, s)
+		}
+		if err := a.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestReloadThatCannotBeBuiltChangesNothing(t *testing.T) {

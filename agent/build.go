@@ -82,7 +82,7 @@ func (a *Agent) buildChannel(spec *config.Channel, old *topology) (*channelUnit,
 	if err != nil {
 		return nil, err
 	}
-	return &channelUnit{spec: spec, channel: ch, set: set, log: e.Log, ready: make(chan struct{})}, nil
+	return newChannelUnit(spec, ch, set, e.Log), nil
 }
 
 // sinkGroup is a group by channel, or a sink alone.

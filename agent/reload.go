@@ -28,10 +28,10 @@ func (a *Agent) Reload(ctx context.Context, spec *config.Topology) error {
 	if old == nil {
 		return errors.New("the agent is not running")
 	}
-	err := a.reload(ctx, old, spec)
+	changed, err := a.reload(ctx, old, spec)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.reloads.LastAt, a.reloads.LastError = time.Now(), err
+	a.reloads.LastAt, a.reloads.LastError, a.reloads.LastChanged = time.Now(), err, changed
 	if err != nil {
 		a.reloads.Failed++
 		a.log.Error("reload failed, the agent goes on as before", "error", err)
@@ -41,14 +41,15 @@ func (a *Agent) Reload(ctx context.Context, spec *config.Topology) error {
 	return nil
 }
 
-func (a *Agent) reload(ctx context.Context, old *topology, spec *config.Topology) error {
+// reload exchanges the topology and returns what was changed.
+func (a *Agent) reload(ctx context.Context, old *topology, spec *config.Topology) (changed []string, err error) {
 	next, err := a.build(ctx, spec, old)
 	if err != nil {
-		return fmt.Errorf("building the new topology: %w", err)
+		return nil, fmt.Errorf("building the new topology: %w", err)
 	}
-	if err := a.reapMovers(); err != nil {
+	if err := a.reapMovers(ctx); err != nil {
 		discard(ctx, next)
-		return err
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.stopLimit)
 	defer cancel()
@@ -57,11 +58,12 @@ func (a *Agent) reload(ctx context.Context, old *topology, spec *config.Topology
 		// The limit may be what ended it: going back has time of its own.
 		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.stopLimit)
 		defer cancel()
-		return errors.Join(err, x.undo(back))
+		return nil, errors.Join(err, x.undo(back))
 	}
 	a.setCurrent(next)
-	a.log.Info("configuration is reloaded", "changed", x.summary())
-	return nil
+	changed = x.summary()
+	a.log.Info("configuration is reloaded", "changed", changed)
+	return changed, nil
 }
 
 // exchange is one replacement of a topology. Its steps leave behind what is
@@ -97,8 +99,11 @@ func (x *exchange) run(ctx context.Context) error {
 	if err := x.replaceChannels(ctx); err != nil {
 		return err
 	}
+	// From here on nothing can fail but the closing of old interceptors and
+	// channels, which is logged.
 	x.startSinks()
-	return x.startSources(ctx)
+	x.startSources(ctx)
+	return nil
 }
 
 // stopSources stops the sources that are gone or start anew.
@@ -108,7 +113,7 @@ func (x *exchange) stopSources(ctx context.Context) error {
 			x.stoppedSources = append(x.stoppedSources, u)
 		}
 	}
-	return stopAll(x.stoppedSources, func(u *sourceUnit) error { return u.runner.Stop(ctx) })
+	return stopAll(x.stoppedSources, func(u *sourceUnit) error { return x.agent.waiting.stop(ctx, u.runner) })
 }
 
 // hold makes the batches of those sources wait that go on with another route.
@@ -147,9 +152,7 @@ func (x *exchange) drainRemoved(ctx context.Context) error {
 		return err
 	}
 	for _, u := range letters {
-		feeders := x.feeders(u)
-		x.stoppedSinks = append(x.stoppedSinks, feeders...)
-		if err := stopAll(feeders, func(u *sinkUnit) error { return u.runner.Stop(ctx) }); err != nil {
+		if err := x.stop(ctx, x.feeders(u)); err != nil {
 			return err
 		}
 	}
@@ -167,11 +170,25 @@ func (x *exchange) feeders(u *channelUnit) []*sinkUnit {
 	return out
 }
 
-// empty waits until channels are empty.
+// empty waits until channels, which nothing fills any more, are empty.
 func (x *exchange) empty(ctx context.Context, channels []*channelUnit) error {
-	if x.agent.drain(ctx, channels) {
-		return nil
+	// To wait for those that no running sink takes from would be in vain.
+	undrained := slices.DeleteFunc(slices.Clone(channels), x.taken)
+	if err := left(undrained); err != nil || x.agent.drain(ctx, channels) {
+		return err
 	}
+	return left(channels)
+}
+
+// taken reports whether an old sink that runs takes from u.
+func (x *exchange) taken(u *channelUnit) bool {
+	return slices.ContainsFunc(x.old.sinks, func(s *sinkUnit) bool {
+		return s.channel() == u.spec.Name && !slices.Contains(x.stoppedSinks, s)
+	})
+}
+
+// left says which channels still hold events.
+func left(channels []*channelUnit) error {
 	var errs []error
 	for _, u := range channels {
 		if n := u.channel.Stats().Events; n > 0 {
@@ -183,12 +200,20 @@ func (x *exchange) empty(ctx context.Context, channels []*channelUnit) error {
 
 // stopSinks stops the sinks that are gone or start anew.
 func (x *exchange) stopSinks(ctx context.Context) error {
+	var changed []*sinkUnit
 	for _, u := range x.old.sinks {
-		if x.next.sinkUnit(u.key) != u && !slices.Contains(x.stoppedSinks, u) {
-			x.stoppedSinks = append(x.stoppedSinks, u)
+		if x.next.sinkUnit(u.key) != u {
+			changed = append(changed, u)
 		}
 	}
-	return stopAll(x.stoppedSinks, func(u *sinkUnit) error { return u.runner.Stop(ctx) })
+	return x.stop(ctx, changed)
+}
+
+// stop stops those of the sinks that were not stopped before.
+func (x *exchange) stop(ctx context.Context, sinks []*sinkUnit) error {
+	sinks = slices.DeleteFunc(sinks, func(u *sinkUnit) bool { return slices.Contains(x.stoppedSinks, u) })
+	x.stoppedSinks = append(x.stoppedSinks, sinks...)
+	return stopAll(sinks, func(u *sinkUnit) error { return x.agent.waiting.stop(ctx, u.runner) })
 }
 
 // replaceChannels opens the new channels. One that takes the place of another
@@ -238,9 +263,7 @@ func (x *exchange) succeed(ctx context.Context, o, n *channelUnit) error {
 	}
 	n.open()
 	if !n.isOpen() {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		return fmt.Errorf("opening: %w", n.err)
+		return fmt.Errorf("opening: %w", n.state.Get().Error)
 	}
 	return nil
 }
@@ -254,9 +277,8 @@ func (x *exchange) startSinks() {
 	}
 }
 
-// startSources puts the new routes in force and starts what is new. From here on
-// nothing can fail but the closing of old interceptors, which is logged.
-func (x *exchange) startSources(ctx context.Context) error {
+// startSources puts the new routes in force and starts what is new.
+func (x *exchange) startSources(ctx context.Context) {
 	x.moveAndClose(ctx)
 	for _, u := range x.next.sources {
 		if u.keepsRoute {
@@ -280,7 +302,6 @@ func (x *exchange) startSources(ctx context.Context) error {
 			x.agent.registry.Unregister(s)
 		}
 	}
-	return nil
 }
 
 // retire closes the interceptors of a held route once its last batch is through.
@@ -312,9 +333,6 @@ func (x *exchange) moveAndClose(ctx context.Context) {
 // undo brings the old topology back.
 func (x *exchange) undo(ctx context.Context) error {
 	var errs []error
-	for _, u := range x.startedSinks {
-		errs = append(errs, u.runner.Stop(ctx))
-	}
 	for _, u := range x.opened {
 		errs = append(errs, u.close(ctx))
 		x.agent.registry.Unregister(u.set)
@@ -324,9 +342,10 @@ func (x *exchange) undo(ctx context.Context) error {
 		if heir, ok := r.old.channel.(flow.Heir); ok && r.inherited {
 			errs = append(errs, heir.Inherit(r.next.channel))
 		}
-		r.old.ready = make(chan struct{})
 		r.old.open()
-		x.agent.registry.Register(r.old.set)
+	}
+	for _, u := range x.old.channels {
+		x.agent.registry.Register(u.set)
 	}
 	for _, u := range x.stoppedSinks {
 		x.agent.startSink(x.old, u)
@@ -335,7 +354,7 @@ func (x *exchange) undo(ctx context.Context) error {
 		errs = append(errs, u.emitter.Install(ctx, h.Route))
 	}
 	for _, u := range x.stoppedSources {
-		x.agent.waiting.after(nil, u.runner.Start)
+		x.agent.waiting.start(u.runner, x.old.needs(u.spec.Channels...))
 	}
 	discard(ctx, x.next)
 	return errors.Join(errs...)
@@ -405,7 +424,7 @@ func (a *Agent) move(from, to *channelUnit, held map[*sourceUnit]pipeline.Held) 
 		runner: &pipeline.SinkRunner{Name: "mover of " + from.spec.Name, Channel: from.channel, Sink: into{to}, Batch: batch, Log: from.log},
 	}
 	a.movers = append(a.movers, m)
-	a.waiting.after([]*channelUnit{from, to}, m.runner.Start)
+	a.waiting.start(m.runner, []*channelUnit{from, to})
 	go func() {
 		defer close(m.done)
 		for _, h := range held {
@@ -420,23 +439,27 @@ const defaultMove = 1000
 
 // reapMovers closes the channels that movers have emptied. While one is at work
 // its channel cannot be changed again.
-func (a *Agent) reapMovers() error {
+func (a *Agent) reapMovers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, a.stopLimit)
+	defer cancel()
 	for len(a.movers) > 0 {
 		m := a.movers[0]
 		select {
 		case <-m.done:
-		case <-time.After(a.stopLimit):
+		case <-ctx.Done():
 			return fmt.Errorf("channel %s changed its type and still holds %d events of before; reload again when they are delivered", m.from.spec.Name, m.from.channel.Stats().Events)
 		}
 		a.movers = a.movers[1:]
-		if err := a.finish(context.Background(), m); err != nil {
+		if err := errors.Join(a.finish(ctx, m), m.from.close(ctx)); err != nil {
 			m.from.log.Error("closing a channel that was replaced by another type", "error", err)
 		}
 	}
 	return nil
 }
 
-func (a *Agent) stopMovers(ctx context.Context) error {
+// stopMovers waits until the movers have done their work, or ctx ends, and
+// returns the channels they took from, which are left open.
+func (a *Agent) stopMovers(ctx context.Context) (from []*channelUnit, err error) {
 	var errs []error
 	for _, m := range a.movers {
 		select {
@@ -444,18 +467,13 @@ func (a *Agent) stopMovers(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 		errs = append(errs, a.finish(ctx, m))
+		from = append(from, m.from)
 	}
 	a.movers = nil
-	return errors.Join(errs...)
+	return from, errors.Join(errs...)
 }
 
 func (a *Agent) finish(ctx context.Context, m *mover) error {
 	m.stop()
-	err := m.runner.Stop(ctx)
-	left := m.from.channel.Stats().Events
-	err = errors.Join(err, m.from.close(ctx))
-	if left > 0 && m.from.volatile() {
-		err = errors.Join(err, fmt.Errorf("channel %s, replaced by another type, still held %d events", m.from.spec.Name, left))
-	}
-	return err
+	return a.waiting.stop(ctx, m.runner)
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -24,7 +25,7 @@ import (
 //
 // The short form runs with the suite; FLUME_STRESS=<reloads> the long one.
 func TestStressReload(t *testing.T) {
-	reloads := 60
+	reloads := 25
 	if s := os.Getenv("FLUME_STRESS"); s != "" {
 		reloads = 3000
 		if n, err := strconv.Atoi(s); err == nil && n > 1 {
@@ -55,6 +56,13 @@ func TestStressReload(t *testing.T) {
 	}
 	eventually(t, "clients are served", func() bool { return clients[0].acked.Load() > 10 })
 
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for flow.Sleep(ctx, time.Millisecond) {
+			a.Status() // as the console does
+		}
+	})
+	refused := 0
 	for i := range reloads {
 		if rng.IntN(10) == 0 {
 			// A broken configuration never gets as far as a reload.
@@ -63,10 +71,19 @@ func TestStressReload(t *testing.T) {
 			}
 			continue
 		}
+		restarts := g.sourceRestarts
 		text := g.next()
-		if err := a.Reload(t.Context(), topologyText(t, text)); err != nil {
-			t.Errorf("reload %d: %v\n%s", i, err, text)
-			break
+		collected.shut.Store(rng.IntN(40) == 0)
+		err := a.Reload(t.Context(), topologyText(t, text))
+		collected.shut.Store(false)
+		switch {
+		case errors.Is(err, errShut):
+			// Undone, and if it was the source that changed, that was
+			// stopped for nothing: it changes again with the next one.
+			refused++
+			g.sourceRestarts += g.sourceRestarts - restarts
+		case err != nil:
+			t.Fatalf("reload %d: %v\n%s", i, err, text)
 		}
 		// Let the channels fill before the next one.
 		want := acks(clients) + int64(rng.IntN(100))
@@ -74,6 +91,7 @@ func TestStressReload(t *testing.T) {
 	}
 	stop()
 	wg.Wait()
+	watching.Wait()
 	if err := a.Reload(t.Context(), topologyText(t, g.calm())); err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +99,7 @@ func TestStressReload(t *testing.T) {
 		t.Errorf("stopping: %v", err)
 	}
 	check(t, collected, clients, g.sourceRestarts)
-	t.Logf("%d lines acknowledged, %d connections made, source restarted %d times", acks(clients), connections(clients), g.sourceRestarts)
+	t.Logf("%d lines acknowledged, %d connections made, source restarted %d times, %d reloads undone", acks(clients), connections(clients), g.sourceRestarts, refused)
 }
 
 // check compares what clients know with what was delivered.
@@ -137,7 +155,7 @@ type client struct {
 }
 
 func (c *client) run(ctx context.Context) {
-	n := 0
+	n, bursts := 0, 0
 	for ctx.Err() == nil {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.addr)
 		if err != nil {
@@ -147,28 +165,42 @@ func (c *client) run(ctx context.Context) {
 		served := false
 		in := bufio.NewReader(conn)
 		for ctx.Err() == nil {
-			id := fmt.Sprintf("%d-%d", c.id, n)
-			n++
-			if _, err := conn.Write([]byte(id + "\n")); err != nil {
-				c.unknownIDs = append(c.unknownIDs, id)
+			var burst []string // lines that come to the source as one batch
+			for range 1 + bursts%5 {
+				burst = append(burst, fmt.Sprintf("%d-%d", c.id, n))
+				n++
+			}
+			bursts++
+			if _, err := conn.Write([]byte(strings.Join(burst, "\n") + "\n")); err != nil {
+				c.unknownIDs = append(c.unknownIDs, burst...)
 				break
 			}
-			answer, err := in.ReadString('\n')
-			if err != nil {
-				c.unknownIDs = append(c.unknownIDs, id)
+			if !c.answers(in, burst) {
 				break
 			}
 			if !served {
 				served = true
 				c.connected.Add(1)
 			}
-			if answer == "OK\n" {
-				c.ackedIDs = append(c.ackedIDs, id)
-				c.acked.Add(1)
-			}
 		}
 		conn.Close()
 	}
+}
+
+// answers reads an answer for each line; false if the connection is broken.
+func (c *client) answers(in *bufio.Reader, lines []string) bool {
+	for i, id := range lines {
+		answer, err := in.ReadString('\n')
+		if err != nil {
+			c.unknownIDs = append(c.unknownIDs, lines[i:]...)
+			return false
+		}
+		if answer == "OK\n" {
+			c.ackedIDs = append(c.ackedIDs, id)
+			c.acked.Add(1)
+		}
+	}
+	return true
 }
 
 func freePort(t *testing.T) int {
@@ -181,8 +213,9 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// generator makes random configurations. Every event goes to exactly one channel
-// and each channel has sinks of its own, so that delivered once is right.
+// generator makes random configurations. Every event goes to exactly one channel,
+// each channel has sinks of its own, and an event that a sink rejects comes to
+// another by the dead-letter channel, so that delivered once is right.
 type generator struct {
 	rng            *rand.Rand
 	bench          string
@@ -227,10 +260,29 @@ func (g *generator) text(calm bool) string {
 		put("sources.n1.interceptors.i1.type = testmark")
 		put("sources.n1.interceptors.i1.value = %d", g.rng.IntN(3))
 	}
+	letters := !calm && g.rng.IntN(3) == 0
+	if letters {
+		channels = append(channels, "letters")
+	}
 	put("channels = %s", strings.Join(channels, " "))
 	var sinks, groups []string
 	for _, c := range channels {
-		put("channels.%s.type = %s", c, g.pick("memory", "memory", "memory", "direct", "pseudotxn"))
+		kind := g.pick("memory", "memory", "memory", "testgate", "testgate", "direct", "pseudotxn")
+		if c == "letters" {
+			kind = g.pick("memory", "testgate", "pseudotxn")
+		}
+		put("channels.%s.type = %s", c, kind)
+		if kind == "testgate" {
+			put("channels.%s.bench = %s", c, g.bench)
+		}
+		transaction := 100
+		if kind != "pseudotxn" {
+			transaction = []int{1, 2, 3, 100}[g.rng.IntN(4)]
+			if kind == "direct" {
+				transaction = 1 // a put that is half delivered when its channel goes may come again
+			}
+			put("channels.%s.transactionCapacity = %d", c, transaction)
+		}
 		put("channels.%s.keep-alive = %d", c, 30+g.rng.IntN(2))
 		members := 1 + g.rng.IntN(2)
 		var names []string
@@ -240,9 +292,13 @@ func (g *generator) text(calm bool) string {
 			put("sinks.%s.type = testsink", k)
 			put("sinks.%s.bench = %s", k, g.bench)
 			put("sinks.%s.channel = %s", k, c)
-			put("sinks.%s.batchSize = %s", k, g.pick("1", "10", "100"))
+			put("sinks.%s.batchSize = %d", k, min(transaction, []int{1, 10, 100}[g.rng.IntN(3)]))
 			if !calm {
 				put("sinks.%s.slow = %s", k, g.pick("0", "0", "1", "5"))
+			}
+			if letters && c != "letters" && g.rng.IntN(2) == 0 {
+				put("sinks.%s.reject = %d", k, 2+g.rng.IntN(5))
+				put("sinks.%s.deadLetter = letters", k)
 			}
 			if !calm && m > 0 {
 				put("sinks.%s.fail = %d", k, g.rng.IntN(4))

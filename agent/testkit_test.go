@@ -4,15 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"log/slog"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	_ "github.com/flume-go/flume/channels/direct"
-	_ "github.com/flume-go/flume/channels/memory"
+	"github.com/flume-go/flume/channels/memory"
 	_ "github.com/flume-go/flume/channels/pseudotxn"
 	"github.com/flume-go/flume/component"
 	"github.com/flume-go/flume/config"
@@ -42,6 +44,10 @@ func init() {
 	component.RegisterSink(component.Info{Type: "testsink"}, func(cfg sinkConfig, env component.Env) (flow.Sink, error) {
 		return &testSink{bench: benches.get(cfg.Bench), cfg: cfg}, nil
 	})
+	component.RegisterChannel(component.Info{Type: "testgate"}, func(cfg gateConfig, env component.Env) (flow.Channel, error) {
+		inner, err := memory.New(memory.Config{Capacity: cfg.Capacity, TransactionCapacity: cfg.Transaction, KeepAlive: cfg.KeepAlive}, env)
+		return &gateChannel{Channel: inner, bench: benches.get(cfg.Bench)}, err
+	})
 	component.RegisterInterceptor(component.Info{Type: "testmark"}, func(cfg markConfig, _ component.Env) (flow.Interceptor, error) {
 		return markInterceptor{cfg.Value}, nil
 	})
@@ -53,12 +59,42 @@ type sourceConfig struct {
 }
 
 type sinkConfig struct {
-	Bench string        `flume:"bench,required" doc:"The bench."`
-	Batch int           `flume:"batchSize,batch" default:"10" doc:"Batch size."`
-	Fail  int           `flume:"fail" default:"0" doc:"Fail every so many deliveries."`
-	Stuck bool          `flume:"stuck" default:"false" doc:"Never deliver."`
-	Slow  time.Duration `flume:"slow" unit:"ms" default:"0" doc:"Time of a delivery."`
+	Bench  string        `flume:"bench,required" doc:"The bench."`
+	Batch  int           `flume:"batchSize,batch" default:"10" doc:"Batch size."`
+	Fail   int           `flume:"fail" default:"0" doc:"Fail every so many deliveries."`
+	Reject int           `flume:"reject" default:"0" doc:"Reject for good one of so many events; 0: none."`
+	Stuck  bool          `flume:"stuck" default:"false" doc:"Never deliver."`
+	Hang   bool          `flume:"hang" default:"false" doc:"Deliver nothing until cancelled."`
+	Slow   time.Duration `flume:"slow" unit:"ms" default:"0" doc:"Time of a delivery."`
 }
+
+type gateConfig struct {
+	Bench       string        `flume:"bench,required" doc:"The bench."`
+	Capacity    int           `flume:"capacity" default:"100" doc:"Most events."`
+	Transaction int           `flume:"transactionCapacity,transaction" default:"100" doc:"Most events of a transaction."`
+	KeepAlive   time.Duration `flume:"keep-alive" unit:"s" default:"3" doc:"How long a put waits."`
+}
+
+// gateChannel is a memory channel that can be opened only while its bench lets it.
+type gateChannel struct {
+	flow.Channel
+	bench *bench
+}
+
+var errShut = errors.New("the gate is shut")
+
+func (c *gateChannel) Open(ctx context.Context) error {
+	if c.bench.shut.Load() {
+		return errShut
+	}
+	return c.Channel.Open(ctx)
+}
+
+func (c *gateChannel) Inherit(old flow.Channel) error {
+	return c.Channel.(flow.Heir).Inherit(old.(*gateChannel).Channel)
+}
+
+func (c *gateChannel) Volatile() bool { return true }
 
 type markConfig struct {
 	Value string `flume:"value" doc:"Value of the header mark."`
@@ -80,6 +116,9 @@ type bench struct {
 	mu        sync.Mutex
 	delivered map[string]int
 	starts    int // of test sources
+	sinks     int // that are open
+
+	shut atomic.Bool // gates of test channels
 }
 
 var benches = benchRegistry{byName: map[string]*bench{}}
@@ -140,8 +179,30 @@ type testSink struct {
 	calls int
 }
 
+func (s *testSink) Open(context.Context) error { return s.bench.open(1) }
+
+func (s *testSink) Close(context.Context) error { return s.bench.open(-1) }
+
+func (b *bench) open(sinks int) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sinks += sinks
+	return nil
+}
+
+// working returns how many sources were started, and how many sinks are open.
+func (b *bench) working() (starts, sinks int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.starts, b.sinks
+}
+
 func (s *testSink) Deliver(ctx context.Context, b *event.Batch) error {
 	s.calls++
+	if s.cfg.Hang {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	if s.cfg.Stuck {
 		return errors.New("stuck")
 	}
@@ -153,8 +214,17 @@ func (s *testSink) Deliver(ctx context.Context, b *event.Batch) error {
 	}
 	s.bench.mu.Lock()
 	defer s.bench.mu.Unlock()
+	var rejected []int
 	for i := range b.Events() {
-		s.bench.delivered[string(b.At(i).Body)]++
+		body := b.At(i).Body
+		if s.cfg.Reject > 0 && int(crc32.ChecksumIEEE(body))%s.cfg.Reject == 0 {
+			rejected = append(rejected, i)
+			continue
+		}
+		s.bench.delivered[string(body)]++
+	}
+	if rejected != nil {
+		return flow.Reject(errors.New("scripted rejection"), rejected...)
 	}
 	return nil
 }

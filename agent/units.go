@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,19 +25,24 @@ type channelUnit struct {
 	set     *metrics.Set
 	log     *slog.Logger
 
-	ready  chan struct{} // closed when the channel is open
-	cancel context.CancelFunc
+	cancel context.CancelFunc // ends the tries to open it
 	retry  sync.WaitGroup
 
-	mu  sync.Mutex
-	err error // why it is not open
+	state pipeline.Tracker
+	mu    sync.Mutex
+	ready chan struct{} // closed while the channel is open
+}
+
+func newChannelUnit(spec *config.Channel, ch flow.Channel, set *metrics.Set, log *slog.Logger) *channelUnit {
+	return &channelUnit{spec: spec, channel: ch, set: set, log: log, ready: make(chan struct{})}
 }
 
 // open opens the channel; when that fails it goes on trying in the background,
-// and whatever waits for ready waits.
+// and whatever waits for it waits. It may be opened again after close.
 func (u *channelUnit) open() {
 	ctx, cancel := context.WithCancel(context.Background())
 	u.cancel = cancel
+	u.state.Set(pipeline.StateStarting)
 	if u.tryOpen(ctx) {
 		return
 	}
@@ -53,36 +59,50 @@ func (u *channelUnit) open() {
 
 func (u *channelUnit) tryOpen(ctx context.Context) bool {
 	err := u.channel.Open(ctx)
-	u.mu.Lock()
-	repeated := u.err != nil && err != nil && u.err.Error() == err.Error()
-	u.err = err
-	u.mu.Unlock()
 	if err == nil {
+		u.state.Set(pipeline.StateRunning)
 		u.set.Started()
+		u.mu.Lock()
 		close(u.ready)
+		u.mu.Unlock()
 		return true
 	}
-	if !repeated && ctx.Err() == nil {
+	if u.state.Fail(pipeline.StateRetrying, err) && ctx.Err() == nil {
 		u.log.Error("channel cannot be opened; it is tried again until it can, and what is connected to it waits", "error", err)
 	}
 	return false
 }
 
+// opened returns a channel that is closed when u is open.
+func (u *channelUnit) opened() <-chan struct{} {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.ready
+}
+
 func (u *channelUnit) isOpen() bool {
 	select {
-	case <-u.ready:
+	case <-u.opened():
 		return true
 	default:
 		return false
 	}
 }
 
+// close ends the tries to open the channel and closes it. What waits for it to be
+// open goes on waiting, should it be opened again.
 func (u *channelUnit) close(ctx context.Context) error {
 	if u.cancel != nil {
 		u.cancel()
 	}
 	u.retry.Wait()
+	if u.isOpen() {
+		u.mu.Lock()
+		u.ready = make(chan struct{})
+		u.mu.Unlock()
+	}
 	err := u.channel.Close(ctx)
+	u.state.Set(pipeline.StateStopped)
 	u.set.Stopped()
 	if err != nil {
 		return fmt.Errorf("closing channel %s: %w", u.spec.Name, err)
@@ -153,43 +173,74 @@ func (t *topology) sinkUnit(key string) *sinkUnit {
 	return nil
 }
 
-// waiter starts units when the channels they need are open.
-type waiter struct {
-	ctx    context.Context //nolint:containedctx // lives as long as the agent runs
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-}
-
-func newWaiter() *waiter {
-	ctx, cancel := context.WithCancel(context.Background())
-	return &waiter{ctx: ctx, cancel: cancel}
-}
-
-// after calls start once all channels are open, at once if they are.
-func (w *waiter) after(channels []*channelUnit, start func()) {
-	open := true
-	for _, c := range channels {
-		open = open && c.isOpen()
+// needs returns the channels of these names.
+func (t *topology) needs(names ...string) []*channelUnit {
+	var out []*channelUnit
+	for _, name := range names {
+		out = append(out, t.channelUnit(name))
 	}
-	if open {
-		start()
+	return out
+}
+
+// runner is what runs a source, a sink or a mover.
+type runner interface {
+	Start()
+	Stop(ctx context.Context) error
+}
+
+// waiter starts runners when the channels they need are open. A runner must be
+// stopped through it, lest it start after its stop. Safe for concurrent use.
+type waiter struct {
+	mu      sync.Mutex
+	pending map[runner]context.CancelFunc
+	wg      sync.WaitGroup
+}
+
+func newWaiter() *waiter { return &waiter{pending: map[runner]context.CancelFunc{}} }
+
+// start starts r once all channels are open, at once if they are. It replaces an
+// earlier call for r that still waits.
+func (w *waiter) start(r runner, channels []*channelUnit) {
+	w.forget(r)
+	if !slices.ContainsFunc(channels, func(u *channelUnit) bool { return !u.isOpen() }) {
+		r.Start()
 		return
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w.mu.Lock()
+	w.pending[r] = cancel
+	w.mu.Unlock()
 	w.wg.Go(func() {
-		for _, c := range channels {
+		for _, u := range channels {
 			select {
-			case <-c.ready:
-			case <-w.ctx.Done():
+			case <-u.opened():
+			case <-ctx.Done():
 				return
 			}
 		}
-		start()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if ctx.Err() == nil {
+			cancel()
+			delete(w.pending, r)
+			r.Start()
+		}
 	})
 }
 
-func (w *waiter) stop() {
-	w.cancel()
-	w.wg.Wait()
+// stop stops r, or sees to it that it does not start.
+func (w *waiter) stop(ctx context.Context, r runner) error {
+	w.forget(r)
+	return r.Stop(ctx)
+}
+
+func (w *waiter) forget(r runner) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if cancel := w.pending[r]; cancel != nil {
+		cancel()
+		delete(w.pending, r)
+	}
 }
 
 // ownSettings returns a source's settings without those of its route, which can

@@ -99,10 +99,10 @@ func Decode(e *Entry, settings property.Settings, scope Scope, common ...any) *D
 
 // DecodeCommon decodes common structs alone, when the type is not known. Keys
 // that they do not know are left alone.
-func DecodeCommon(settings property.Settings, scope Scope, common ...any) property.Problems {
+func DecodeCommon(settings property.Settings, scope Scope, common ...any) ([]Effective, property.Problems) {
 	d := newDecoder(settings, scope)
 	d.decodeCommon(common)
-	return d.problems
+	return d.values, d.problems
 }
 
 // Failed reports whether d cannot be built.

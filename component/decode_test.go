@@ -280,7 +280,7 @@ func TestCommon(t *testing.T) {
 	}
 
 	var alone common
-	ps := component.DecodeCommon(settings(t, "channels = c1", "whatever = 1"), scope, &alone)
+	_, ps := component.DecodeCommon(settings(t, "channels = c1", "whatever = 1"), scope, &alone)
 	if len(ps) != 1 || ps[0].Key != "a1.sinks.k1.type" || ps[0].What != "is required" {
 		t.Errorf("problems: %v", ps)
 	}

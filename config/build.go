@@ -58,7 +58,7 @@ func (b *builder) problem(s property.Severity, at property.Position, key, what, 
 // missing or unknown, which is reported.
 func (b *builder) decode(kind component.Kind, typ string, settings property.Settings, typeKey string, scope component.Scope, common ...any) *component.Decoded {
 	if typ == "" {
-		b.Problems = append(b.Problems, component.DecodeCommon(settings, scope, common...)...)
+		b.decodeCommon(settings, scope, common...)
 		return nil
 	}
 	e, ok := component.Lookup(kind, typ)
@@ -69,12 +69,19 @@ func (b *builder) decode(kind component.Kind, typ string, settings property.Sett
 		}
 		what, remedy := component.Unknown(kind, typ)
 		b.problem(property.Error, at, scope.Prefix+typeKey, what, remedy)
-		b.Problems = append(b.Problems, component.DecodeCommon(settings, scope, common...)...)
+		b.decodeCommon(settings, scope, common...)
 		return nil
 	}
 	d := component.Decode(e, settings, scope, common...)
 	b.Problems = append(b.Problems, d.Problems...)
 	return d
+}
+
+// decodeCommon decodes common structs alone.
+func (b *builder) decodeCommon(settings property.Settings, scope component.Scope, common ...any) (values []component.Effective, ok bool) {
+	values, problems := component.DecodeCommon(settings, scope, common...)
+	b.Problems = append(b.Problems, problems...)
+	return values, !problems.HasErrors()
 }
 
 func (b *builder) channels() {
@@ -221,11 +228,10 @@ func (b *builder) sinks() {
 func (b *builder) groups() {
 	owner := map[string]string{}
 	for _, d := range b.agent.listed(sectionGroups) {
-		g := &Group{Name: d.Name, Settings: d.Settings}
+		g := &Group{Name: d.Name, Settings: d.Settings, prefix: d.Prefix}
 		var common GroupCommon
-		problems := component.DecodeCommon(d.Settings, d.scope(), &common)
-		b.Problems = append(b.Problems, problems...)
-		g.broken = problems.HasErrors()
+		values, ok := b.decodeCommon(d.Settings, d.scope(), &common)
+		g.values, g.broken = values, !ok
 		for _, name := range common.Sinks {
 			if b.member(d, g, owner, name) {
 				g.Sinks = append(g.Sinks, name)

@@ -109,9 +109,23 @@ func (b *builder) checkClaims() {
 	}
 }
 
-// overlap reports whether two addresses to listen on can collide.
+// overlap reports whether two addresses to listen on can collide. Names are not
+// looked up, since what they mean depends on the machine and the moment; only
+// localhost means the same everywhere.
 func overlap(a, b string) bool {
-	return a == b || wildcard(a) || wildcard(b)
+	return same(a, b) || wildcard(a) || wildcard(b) || local(a, b) || local(b, a)
+}
+
+// same reports whether a and b are one name or one address, however it is written.
+func same(a, b string) bool {
+	x, y := net.ParseIP(a), net.ParseIP(b)
+	return strings.EqualFold(a, b) || x != nil && y != nil && x.Equal(y)
+}
+
+// local reports whether name is localhost and address what it stands for: the
+// machine decides which of the two it is.
+func local(name, address string) bool {
+	return strings.EqualFold(name, "localhost") && (same(address, "127.0.0.1") || same(address, "::1"))
 }
 
 func wildcard(host string) bool {

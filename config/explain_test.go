@@ -99,6 +99,108 @@ func TestExplainPaths(t *testing.T) {
 	}
 }
 
+// TestExplainProperty has single properties, of components and of what is in them.
+func TestExplainProperty(t *testing.T) {
+	top := build(t, `
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1 k2
+a1.sinkgroups = g1
+a1.sources.r1.type = lines
+a1.sources.r1.channels = c1
+a1.sources.r1.batch-size = 7
+a1.sources.r1.interceptors = i1
+a1.sources.r1.interceptors.i1.type = mark
+a1.sources.r1.interceptors.i1.header = seen
+a1.sources.r1.selector.type = mapping
+a1.sources.r1.selector.mapping.DE = c1
+a1.channels.c1.type = queue
+a1.sinks.k1.type = rows
+a1.sinks.k1.channel = c1
+a1.sinks.k1.format = json
+a1.sinks.k1.format.indent = 4
+a1.sinks.k1.columns = id
+a1.sinks.k1.columns.id.path = user.id
+a1.sinks.k2.type = bare
+a1.sinks.k2.channel = c1
+a1.sinkgroups.g1.sinks = k1 k2
+a1.sinkgroups.g1.processor.type = many
+`, false)
+	if top.Problems.HasErrors() {
+		t.Fatal(top.Problems)
+	}
+	for path, want := range map[string]string{
+		"a1.sources.r1.port": `
+a1.sources.r1.port = 0
+                     default
+                     The port.
+`,
+		"r1.batch-size": `
+a1.sources.r1.batchSize = 7
+                          set at x.conf:7:28
+                          The batch size.
+`,
+		"r1.interceptors.i1.header": `
+a1.sources.r1.interceptors.i1.header = seen
+                                       set at x.conf:10:40
+                                       The header.
+`,
+		"sources.r1.selector.mapping.DE": `
+a1.sources.r1.selector.mapping.DE = c1
+                                    set at x.conf:12:37
+                                    Channels by value.
+`,
+		"k1.format": `
+a1.sinks.k1.format        = json
+                            set at x.conf:16:22
+                            The format.
+a1.sinks.k1.format.indent = 4
+                            set at x.conf:17:29
+                            The indent.
+`,
+		"k1.columns.id": `
+a1.sinks.k1.columns.id.path = user.id
+                              set at x.conf:19:31
+                              Where the value is.
+`,
+		"g1.sinks": `
+a1.sinkgroups.g1.sinks = k1 k2
+                         set at x.conf:22:26
+                         The sinks of the group, separated by white space.
+`,
+		"a1.sinkgroups.g1.processor.type": `
+a1.sinkgroups.g1.processor.type = many
+                                  set at x.conf:23:35
+                                  The type of the sink processor: a short name or Flume's class name.
+`,
+		"r1.prot":                   `a1.sources.r1 (source lines) has no property "prot"; did you mean "port"?`,
+		"r1.interceptors.i2":        `a1.sources.r1 (source lines) has no property "interceptors.i2"; did you mean "interceptors.i1"?`,
+		"r1.interceptors.i1.haeder": `a1.sources.r1.interceptors.i1 (interceptor mark) has no property "haeder"; did you mean "header"?`,
+		"k1.format.indnet":          `a1.sinks.k1 (sink rows) has no property "format.indnet"; did you mean "format.indent"?`,
+		"g1.sink":                   `a1.sinkgroups.g1 (sink group) has no property "sink"; did you mean "sinks"?`,
+		"c1.zzzzzzzz":               `a1.channels.c1 (channel queue) has no property "zzzzzzzz"; it has type, config, transactionCapacity, dataDir`,
+	} {
+		var b strings.Builder
+		got := ""
+		if err := top.Explain(&b, path); err != nil {
+			got = err.Error()
+		} else {
+			got = "\n" + b.String()
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path, diff)
+		}
+	}
+	var b strings.Builder
+	if err := top.Explain(&b, "r1.interceptors"); err != nil || !strings.HasPrefix(b.String(), "a1.sources.r1.interceptors = i1\n") || !strings.Contains(b.String(), "(interceptor mark)") {
+		t.Errorf("a property with components below it: %v\n%s", err, &b)
+	}
+	b.Reset()
+	if err := top.Explain(&b, "g1"); err != nil || !strings.Contains(b.String(), "a1.sinkgroups.g1  (sink group)\n") || !strings.Contains(b.String(), "(sink processor many)") {
+		t.Errorf("a sink group: %v\n%s", err, &b)
+	}
+}
+
 // golden compares got with a file.
 func golden(t *testing.T, name, got string) {
 	t.Helper()

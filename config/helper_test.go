@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"context"
+	"io"
 	"strconv"
 	"strings"
 	"testing"
@@ -49,6 +50,20 @@ type sinkConfig struct {
 	Password string `flume:"password" secret:"true" doc:"The password."`
 }
 
+type rowsConfig struct {
+	Format  component.Serializer `flume:"format" doc:"The format."`
+	Columns []columnConfig       `flume:"columns" doc:"The columns."`
+}
+
+type columnConfig struct {
+	Name string `flume:",name"`
+	Path string `flume:"path,required" doc:"Where the value is."`
+}
+
+type jsonConfig struct {
+	Indent int `flume:"indent" default:"2" doc:"The indent."`
+}
+
 type bareConfig struct{}
 
 type interceptorConfig struct {
@@ -88,6 +103,7 @@ func (none) Open(context.Context) error                       { return nil }
 func (none) Close(context.Context) error                      { return nil }
 func (none) Put(context.Context, *event.Batch) error          { return nil }
 func (none) Take(context.Context, int) (flow.Delivery, error) { return nil, flow.ErrClosed }
+func (none) NewEncoder(io.Writer, bool) (flow.Encoder, error) { return nil, flow.ErrClosed }
 func (none) Stats() flow.Stats                                { return flow.Stats{} }
 
 func init() {
@@ -105,6 +121,10 @@ func init() {
 		func(sinkConfig, component.Env) (flow.Sink, error) { return none{}, nil })
 	component.RegisterSink(component.Info{Type: "bare", Summary: "Has no batch size."},
 		func(bareConfig, component.Env) (flow.Sink, error) { return none{}, nil })
+	component.RegisterSink(component.Info{Type: "rows", Summary: "Writes rows."},
+		func(rowsConfig, component.Env) (flow.Sink, error) { return none{}, nil })
+	component.RegisterSerializer(component.Info{Type: "json", Summary: "Writes objects."},
+		func(jsonConfig, component.Env) (flow.Encoding, error) { return none{}, nil })
 	component.RegisterProcessor(component.Info{Type: "default", Summary: "Uses the only sink."},
 		func(oneConfig, component.Env, []flow.Member) (flow.Sink, error) { return none{}, nil })
 	component.RegisterProcessor(component.Info{Type: "many", Summary: "Uses several sinks."},

@@ -62,6 +62,8 @@ type Group struct {
 	Settings  property.Settings
 	Processor *component.Decoded
 	Sinks     []string
+	prefix    string                // "a1.sinkgroups.g1."
+	values    []component.Effective // of its own properties, for Explain
 	broken    bool
 }
 

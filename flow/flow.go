@@ -137,7 +137,7 @@ type Encoder interface {
 }
 
 // The following interfaces are optional. Whoever calls asks with a type
-// assertion; wrappers pass them on.
+// assertion, of an error with [errors.As]; wrappers pass them on.
 
 // PartEmitter is an Emitter that can stop in the middle of a batch. For sources
 // whose clients hear of each event by itself.
@@ -163,6 +163,28 @@ type Reservation interface {
 	Commit() error
 	// Cancel gives the space back.
 	Cancel()
+}
+
+// Rewinder is an Encoder that can go back to its last successful Flush: after an
+// error the sink cuts its stream back to what it had then and goes on with the
+// same encoder. Any other encoder cannot be used again, and its stream ends.
+type Rewinder interface {
+	// Rewind forgets all that was given to Encode, and all that it wrote, since
+	// the last Flush that returned nil; without one, since NewEncoder returned.
+	// Called after the stream was cut back, whether or not Encode failed.
+	Rewind()
+}
+
+// Misfit is an error of Encode: every event can be written, but not all to the
+// present stream. It is rejected without indexes, for sinks that have no other
+// stream; nothing of the batch has been written. A sink that can begin another
+// stream writes the batch in runs.
+type Misfit interface {
+	error
+	// Runs returns the indexes of the events before each of which a new stream
+	// begins: never empty, in rising order, 0 if not even the first event fits
+	// the present one. The caller may change the slice.
+	Runs() []int
 }
 
 // Heir is a channel that can take over, on reload, what a channel of the same

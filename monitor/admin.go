@@ -138,7 +138,7 @@ func hostOf(r *http.Request) string {
 type reloadAnswer struct {
 	Result  string   `json:"result"` // reloaded or refused
 	Error   string   `json:"error,omitempty"`
-	Changed []change `json:"changed,omitempty"`
+	Changed []string `json:"changed,omitzero"` // as the log says it; empty if nothing differed
 }
 
 func (a *admin) postReload(w http.ResponseWriter, r *http.Request) {
@@ -153,11 +153,10 @@ func (a *admin) postReload(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(a.life, reloadLimit)
 	defer cancel()
-	before := takeInventory(a.subject)
 	if err := a.reload(ctx); err != nil {
 		answer(w, http.StatusConflict, reloadAnswer{Result: "refused", Error: err.Error()})
 		return
 	}
 	a.log.Info("admin API reloaded the configuration", "client", r.RemoteAddr)
-	answer(w, http.StatusOK, reloadAnswer{Result: "reloaded", Changed: before.changes(takeInventory(a.subject))})
+	answer(w, http.StatusOK, reloadAnswer{Result: "reloaded", Changed: append([]string{}, a.subject.Reloads().LastChanged...)})
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/flume-go/flume/metrics"
+	"github.com/flume-go/flume/agent"
 )
 
 func TestNewAdmin(t *testing.T) {
@@ -112,23 +112,23 @@ func TestAdminWithoutToken(t *testing.T) {
 
 func TestAdminReload(t *testing.T) {
 	f := newFake()
-	a := newTestAdmin(t, "", f, func(context.Context) error {
-		f.add(metrics.KindSink, "k2", "null", "c1")
-		f.registry.Register(metrics.NewSet(metrics.KindSink, "k1"))
-		f.status[0].Channels = []string{"c1", "c2"}
-		f.status = append(f.status[:1:1], f.status[2:]...)
-		return nil
-	})
-	w := askAdmin(t, a, "POST", "/reload")
-	var got reloadAnswer
-	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK {
-		t.Fatalf("%d: %s (%v)", w.Code, w.Body, err)
-	}
-	want := reloadAnswer{Result: "reloaded", Changed: []change{
-		{"source", "r1", "reconnected"}, {"sink", "k1", "restarted"}, {"sink", "k2", "added"}, {"channel", "c1", "removed"},
-	}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("answer differs (-want +got):\n%s", diff)
+	for _, changed := range [][]string{{"route of source r1", "sink k2 removed"}, nil} {
+		a := newTestAdmin(t, "", f, func(context.Context) error {
+			f.reloads = agent.ReloadStatus{Succeeded: 1, LastAt: then, LastChanged: changed}
+			return nil
+		})
+		w := askAdmin(t, a, "POST", "/reload")
+		var got reloadAnswer
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK {
+			t.Fatalf("%d: %s (%v)", w.Code, w.Body, err)
+		}
+		want := reloadAnswer{Result: "reloaded", Changed: append([]string{}, changed...)}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("answer differs (-want +got):\n%s", diff)
+		}
+		if status := askAdmin(t, a, "GET", "/status").Body.String(); strings.Contains(status, `"lastChanged"`) != (changed != nil) {
+			t.Errorf("after %q the status is %s", changed, status)
+		}
 	}
 }
 

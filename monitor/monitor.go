@@ -64,7 +64,8 @@ func reporterTypes() []reporterType {
 
 // New returns the reporter that the flume.monitoring.* properties describe;
 // settings are those without that prefix. The type is an alias in any case or
-// Flume's class name. Settings that mean nothing are logged.
+// Flume's class name. Settings that mean nothing are logged. Errors name the
+// property in full, as NewAdmin's do.
 func New(given map[string]string, subject Subject, o Options) (Reporter, error) {
 	name := strings.TrimSpace(given["type"])
 	var names []string
@@ -81,7 +82,7 @@ func New(given map[string]string, subject Subject, o Options) (Reporter, error) 
 		names = append(names, t.alias, t.class)
 	}
 	if near := component.Nearest(name, names); near != "" {
-		return nil, fmt.Errorf("type %q is unknown, did you mean %s?", name, near)
+		return nil, fmt.Errorf("flume.monitoring.type: %q is unknown, did you mean %s?", name, near)
 	}
-	return nil, fmt.Errorf("type %q is unknown; there are http, prometheus and ganglia, and monitor services in Java cannot be loaded", name)
+	return nil, fmt.Errorf("flume.monitoring.type: %q is unknown; there are http, prometheus and ganglia, and monitor services in Java cannot be loaded", name)
 }

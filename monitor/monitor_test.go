@@ -19,8 +19,8 @@ func TestNew(t *testing.T) {
 		{"prometheus by class", map[string]string{"type": "org.apache.flume.instrumentation.http.PrometheusHTTPMetricsServer"}, "", ""},
 		{"ganglia", map[string]string{"type": "ganglia", "hosts": "a:8649"}, "", ""},
 		{"ganglia by class", map[string]string{"type": "org.apache.flume.instrumentation.GangliaServer", "hosts": "a:8649"}, "", ""},
-		{"mistyped", map[string]string{"type": "prometeus"}, `type "prometeus" is unknown, did you mean prometheus?`, ""},
-		{"class of another", map[string]string{"type": "com.example.Monitor"}, "monitor services in Java cannot be loaded", ""},
+		{"mistyped", map[string]string{"type": "prometeus"}, `flume.monitoring.type: "prometeus" is unknown, did you mean prometheus?`, ""},
+		{"class of another", map[string]string{"type": "com.example.Monitor"}, `flume.monitoring.type: "com.example.Monitor" is unknown; there are http, prometheus and ganglia, and monitor services in Java cannot be loaded`, ""},
 		{"bad port", map[string]string{"type": "http", "port": "http"}, `flume.monitoring.port: "http" is not a whole number from 0 to 65535`, ""},
 		{"port out of range", map[string]string{"type": "http", "port": "65536"}, "from 0 to 65535", ""},
 		{"unknown setting", map[string]string{"type": "http", "prot": "1"}, "", "did you mean flume.monitoring.port?"},
@@ -39,6 +39,8 @@ func TestNew(t *testing.T) {
 				t.Fatal(err)
 			case tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)):
 				t.Fatalf("error %v, want %q", err, tt.err)
+			case err != nil && strings.Count(err.Error(), "flume.monitoring.") != 1:
+				t.Errorf("error %v does not name its property once", err)
 			case err == nil && r.Addr() != "":
 				t.Errorf("New listens on %s", r.Addr())
 			}

@@ -139,9 +139,12 @@ func (v *pageView) Reloads() string {
 	if r.LastAt.IsZero() {
 		return "The configuration has not been reloaded."
 	}
-	last := "succeeded"
-	if r.LastError != "" {
+	last := "changed nothing"
+	switch {
+	case r.LastError != "":
 		last = "failed; the configuration before it is in force"
+	case len(r.LastChanged) > 0:
+		last = "succeeded and changed: " + strings.Join(r.LastChanged, ", ")
 	}
 	return fmt.Sprintf("Reloads: %d succeeded, %d failed. The last one, %s ago, %s.", r.Succeeded, r.Failed, age(v.Report.Time.Sub(r.LastAt)), last)
 }

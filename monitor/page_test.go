@@ -87,7 +87,14 @@ func TestPageSays(t *testing.T) {
 		{"reload failed", func(f *fake) {
 			f.reloads = agent.ReloadStatus{Succeeded: 2, Failed: 1, LastAt: time.Now(), LastError: errors.New("line 4 is odd")}
 		}, []string{"Reloads: 2 succeeded, 1 failed.", "failed; the configuration before it is in force", "line 4 is odd"}},
-		{"reloaded", func(f *fake) { f.reloads = agent.ReloadStatus{Succeeded: 1, LastAt: time.Now()} }, []string{"ago, succeeded."}},
+		{"reloaded", func(f *fake) {
+			f.reloads = agent.ReloadStatus{Succeeded: 1, LastAt: time.Now(), LastChanged: []string{"route of source r1", "sink k2"}}
+		}, []string{"ago, succeeded and changed: route of source r1, sink k2."}},
+		{"reloaded as it was", func(f *fake) { f.reloads = agent.ReloadStatus{Succeeded: 1, LastAt: time.Now()} }, []string{"ago, changed nothing."}},
+		{"channel retries", func(f *fake) {
+			f.fail(1, pipeline.StateRetrying, "locked")
+			f.status[1].Since, f.status[1].ErrorAt = time.Now().Add(-5*time.Minute), time.Now().Add(-3*time.Minute)
+		}, []string{`<p class="state amber">retrying for 5 min`, "</a>: retrying: locked", "Last error, 3 min ago, 7 in a row"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -29,6 +29,8 @@ type reloads struct {
 	Failed    int       `json:"failed"`
 	LastAt    time.Time `json:"lastAt,omitzero"`
 	LastError string    `json:"lastError,omitempty"` // of the last one alone
+	// LastChanged is what the last one exchanged.
+	LastChanged []string `json:"lastChanged,omitempty"`
 }
 
 // unit is one source, channel or sink.
@@ -90,7 +92,7 @@ func look(subject Subject, o Options, now time.Time) *report {
 	r := subject.Reloads()
 	out := &report{
 		Agent: o.Agent, Version: o.Version, Time: stamp(now), Stopping: subject.Stopping(),
-		Reloads:    reloads{Succeeded: r.Succeeded, Failed: r.Failed, LastAt: stamp(r.LastAt), LastError: text(r.LastError)},
+		Reloads:    reloads{Succeeded: r.Succeeded, Failed: r.Failed, LastAt: stamp(r.LastAt), LastError: text(r.LastError), LastChanged: r.LastChanged},
 		Components: []unit{},
 	}
 	counts := countsOf(subject.Metrics())

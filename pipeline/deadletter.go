@@ -33,7 +33,7 @@ type Rejecting struct {
 
 	rejected, poison *metrics.Counter
 	attempts         int // deliveries of the batch at the head
-	state            tracker
+	state            Tracker
 }
 
 // Reject returns sink with its rejections sent to letters, which may be nil.
@@ -67,7 +67,7 @@ func (r *Rejecting) Deliver(ctx context.Context, b *event.Batch) error {
 func (r *Rejecting) handle(ctx context.Context, b *event.Batch, err error) error {
 	if r.letters == nil {
 		r.poison.Add(1)
-		if r.state.fail(StateRetrying, err) {
+		if r.state.Fail(StateRetrying, err) {
 			r.log.Error("the sink rejects events for good; they block its channel until they can be delivered",
 				"error", err, "remedy", "set deadLetter to a channel for such events")
 		}
@@ -137,7 +137,7 @@ func (r *Rejecting) bury(ctx context.Context, b *event.Batch, indexes []int, rea
 		r.rejected.Add(n)
 		indexes = indexes[n:]
 	}
-	if r.state.fail(StateRetrying, reason) {
+	if r.state.Fail(StateRetrying, reason) {
 		r.log.Warn("the sink rejected events; they went to the dead-letter channel", "channel", r.letters.Name, "error", reason)
 	}
 	return nil
@@ -145,12 +145,21 @@ func (r *Rejecting) bury(ctx context.Context, b *event.Batch, indexes []int, rea
 
 // put stores letters, waiting for a full channel while ctx is on: the other
 // events of the batch are delivered, so that failing would deliver them twice.
+// That is also worse than a letter that is in the channel twice.
 func (r *Rejecting) put(ctx context.Context, letters *event.Batch) error {
 	defer letters.Release()
 	var pause flow.Backoff
 	for {
 		err := r.letters.Channel.Put(ctx, letters)
-		if err == nil || flow.ClassOf(err) != flow.ClassRetry || !pause.Wait(ctx, flow.Pause(err)) {
+		if err == nil {
+			return nil
+		}
+		switch flow.ClassOf(err) {
+		case flow.ClassRetry, flow.ClassUnknown:
+			if !pause.Wait(ctx, flow.Pause(err)) {
+				return err
+			}
+		default:
 			return err
 		}
 	}

@@ -31,7 +31,7 @@ type Emitter struct {
 	dropped            *metrics.Counter
 	refused            *metrics.Counter
 	latency, size      *metrics.Histogram
-	optionalLog        tracker
+	optionalLog        Tracker
 }
 
 var (
@@ -158,30 +158,44 @@ func (e *Emitter) emit(ctx context.Context, b *event.Batch, p *progress) (stored
 	}()
 
 	kept := b // what the channels get
+	defer func() {
+		p.release()
+		if kept != b {
+			kept.Release()
+		}
+	}()
+	var pause flow.Backoff
 	for {
-		r, err := e.enter(ctx)
-		if err != nil {
+		replaced, err := e.pass(ctx, b, &kept, p)
+		if err == nil || !errors.Is(err, flow.ErrClosed) || ctx.Err() != nil {
 			return 0, err
 		}
-		if !b.Sealed() {
-			err = e.intercept(r, b)
-		}
-		if err == nil && kept == b && b.Sparse() {
-			kept = b.Compact()
-			defer kept.Release()
-		}
-		if err == nil {
-			err = r.store(ctx, e, kept, p)
-		}
-		replaced := e.route.Load() != r
-		r.leave()
 		// A channel closed under this batch because it is being replaced: go
-		// on with the route to come.
-		if err != nil && replaced && errors.Is(err, flow.ErrClosed) && ctx.Err() == nil {
-			continue
+		// on with the route to come. One that is not open yet is waited for.
+		if !replaced && !pause.Wait(ctx, 0) {
+			return 0, err
 		}
-		return 0, err
 	}
+}
+
+// pass takes b through the route in force, and reports whether another route took
+// its place meanwhile. kept becomes a copy of b where b is not worth keeping.
+func (e *Emitter) pass(ctx context.Context, b *event.Batch, kept **event.Batch, p *progress) (replaced bool, err error) {
+	r, err := e.enter(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer r.leave()
+	if !b.Sealed() {
+		if err := e.intercept(r, b); err != nil {
+			return e.route.Load() != r, err
+		}
+	}
+	if *kept == b && b.Sparse() {
+		*kept = b.Compact()
+	}
+	err = r.store(ctx, e, *kept, p)
+	return e.route.Load() != r, err
 }
 
 // intercept runs the interceptors. What they drop is accepted, as in Flume.
@@ -226,7 +240,7 @@ func (e *Emitter) enter(ctx context.Context) (*liveRoute, error) {
 // per change of reason.
 func (e *Emitter) optionalRefused(channel string, n int, err error) {
 	e.refused.Add(n)
-	if e.optionalLog.fail(StateRetrying, fmt.Errorf("channel %s: %w", channel, err)) {
+	if e.optionalLog.Fail(StateRetrying, fmt.Errorf("channel %s: %w", channel, err)) {
 		e.log.Warn("optional channel refuses events; they are counted and not waited for", "channel", channel, "error", err)
 	}
 }

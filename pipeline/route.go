@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -101,22 +102,78 @@ func (l *liveRoute) closeInterceptors(ctx context.Context) error {
 
 // progress is how far one Emit has come, across a change of routes.
 type progress struct {
-	event   int      // first event of the part that is being stored
-	stored  []string // channels that have that part, if it is for several
-	patient bool     // once something is stored, wait for the rest
+	event   int    // events before this one are in every required channel
+	end     int    // end of the part that rest belongs to
+	rest    []rest // what is missing of a part that other channels have
+	patient bool   // once something is stored, wait for the rest
+}
+
+// rest is what a channel is still to get of a part that other channels have. It is
+// kept as it was selected: the next route may cut other parts, and its selector
+// need not give the same events to the same channels.
+type rest struct {
+	channel string
+	events  *event.Batch // with a reference
+	held    bool         // another channel has them: nothing is missing if this one is gone
 }
 
 // begun reports whether failing now would make the source send again what some
 // channel holds already: then waiting beats failing.
-func (p *progress) begun() bool { return len(p.stored) > 0 || (p.patient && p.event > 0) }
+func (p *progress) begun() bool { return len(p.rest) > 0 || (p.patient && p.event > 0) }
 
-func (p *progress) has(channel string) bool {
-	for _, s := range p.stored {
-		if s == channel {
-			return true
+// keep notes that part is stored but for what shares give to the missing branches.
+func (p *progress) keep(branches []Branch, part *event.Batch, shares []flow.Share, missing []int) {
+	held := make([]bool, part.Len())
+	for i := range shares {
+		if !slices.Contains(missing, i) {
+			for _, n := range indexesOf(part, &shares[i]) {
+				held[n] = true
+			}
 		}
 	}
-	return false
+	for _, i := range missing {
+		var of [2]flow.Share // those nobody has, and those another channel has
+		for _, n := range indexesOf(part, &shares[i]) {
+			s := &of[0]
+			if held[n] {
+				s = &of[1]
+			}
+			s.Indexes = append(s.Indexes, n)
+		}
+		for k := range of {
+			if !of[k].Empty() {
+				p.rest = append(p.rest, rest{branches[i].Name, share(part, &of[k]), k == 1})
+			}
+		}
+	}
+	p.end = p.event + part.Len()
+}
+
+func indexesOf(part *event.Batch, s *flow.Share) []int {
+	if !s.All {
+		return s.Indexes
+	}
+	return from(0, part.Len())
+}
+
+// shift drops the first n events of the first rest.
+func (p *progress) shift(n int) {
+	r := &p.rest[0]
+	whole := r.events
+	if n < whole.Len() {
+		r.events = whole.View(n, whole.Len())
+	} else {
+		p.rest = p.rest[1:]
+	}
+	whole.Release()
+}
+
+// release gives up what is kept.
+func (p *progress) release() {
+	for _, r := range p.rest {
+		r.events.Release()
+	}
+	p.rest = nil
 }
 
 // intercept runs the interceptors over b.
@@ -135,6 +192,9 @@ func (l *liveRoute) intercept(b *event.Batch) error {
 // store puts b into its channels, part by part, no part larger than any of the
 // channels takes in one transaction.
 func (l *liveRoute) store(ctx context.Context, e *Emitter, b *event.Batch, p *progress) error {
+	if err := l.storeRest(ctx, e, p); err != nil {
+		return err
+	}
 	for p.event < b.Len() {
 		end := b.Len()
 		if l.limit > 0 {
@@ -151,8 +211,59 @@ func (l *liveRoute) store(ctx context.Context, e *Emitter, b *event.Batch, p *pr
 		if err != nil {
 			return err
 		}
-		p.event, p.stored = end, p.stored[:0]
+		p.event = end
 	}
+	return nil
+}
+
+// storeRest stores what the route before could not store of a part.
+func (l *liveRoute) storeRest(ctx context.Context, e *Emitter, p *progress) error {
+	if len(p.rest) == 0 {
+		return nil
+	}
+	for len(p.rest) > 0 {
+		r := p.rest[0]
+		i := slices.IndexFunc(l.Branches, func(b Branch) bool { return b.Name == r.channel })
+		if i < 0 && r.held {
+			p.shift(r.events.Len())
+			continue
+		}
+		if i < 0 {
+			if err := l.selectAgain(e, p); err != nil {
+				return err
+			}
+			continue
+		}
+		n := r.events.Len()
+		if limit := l.Branches[i].Transaction; limit > 0 {
+			n = min(n, limit)
+		}
+		head := r.events.View(0, n)
+		err := l.put(ctx, e, l.Branches[i], head, true)
+		head.Release()
+		if err != nil {
+			return err
+		}
+		p.shift(n)
+	}
+	p.event = p.end
+	return nil
+}
+
+// selectAgain finds other channels for the first rest, whose channel is gone.
+func (l *liveRoute) selectAgain(e *Emitter, p *progress) error {
+	plan, _ := e.plans.Get().(*flow.Plan)
+	defer e.plans.Put(plan)
+	plan.Reset(len(l.Branches))
+	events := p.rest[0].events
+	if err := l.Selector.Select(events, plan); err != nil {
+		return fmt.Errorf("selecting channels: %w", err)
+	}
+	end := p.end
+	p.keep(l.Branches, events, plan.Required(), l.order)
+	p.end = end
+	l.putOptional(e, events, plan.Optional())
+	p.shift(events.Len())
 	return nil
 }
 
@@ -164,44 +275,48 @@ func (l *liveRoute) storePart(ctx context.Context, e *Emitter, part *event.Batch
 	if err := l.Selector.Select(part, plan); err != nil {
 		return fmt.Errorf("selecting channels: %w", err)
 	}
-	if err := l.putRequired(ctx, e, part, plan.Required(), p); err != nil {
-		return err
+	err := l.putRequired(ctx, e, part, plan.Required(), p)
+	if err == nil || len(p.rest) > 0 {
+		l.putOptional(e, part, plan.Optional()) // the part does not come here again
 	}
-	l.putOptional(e, part, plan.Optional())
-	return nil
+	return err
 }
 
 func (l *liveRoute) putRequired(ctx context.Context, e *Emitter, part *event.Batch, shares []flow.Share, p *progress) error {
 	wanted := 0
 	for i := range shares {
-		if !shares[i].Empty() && !p.has(l.Branches[i].Name) {
+		if !shares[i].Empty() {
 			wanted++
 		}
 	}
-	if wanted > 1 && !p.begun() {
+	begun := p.begun()
+	if wanted > 1 && !begun {
 		if done, err := l.reserveAll(ctx, part, shares, p); done || err != nil {
 			return err
 		}
 	}
+	stored := false
 	for i := range shares {
-		if shares[i].Empty() || p.has(l.Branches[i].Name) {
+		if shares[i].Empty() {
 			continue
 		}
-		if err := l.put(ctx, e, l.Branches[i], part, &shares[i], p); err != nil {
+		b := share(part, &shares[i])
+		err := l.put(ctx, e, l.Branches[i], b, begun || stored)
+		b.Release()
+		if err != nil {
+			if stored {
+				p.keep(l.Branches, part, shares, from(i, len(shares)))
+			}
 			return err
 		}
-		if wanted > 1 {
-			p.stored = append(p.stored, l.Branches[i].Name)
-		}
+		stored = true
 	}
 	return nil
 }
 
-// put stores one share in one channel. Once begun, a full channel is waited for
-// until ctx ends.
-func (l *liveRoute) put(ctx context.Context, e *Emitter, br Branch, part *event.Batch, s *flow.Share, p *progress) error {
-	b := share(part, s)
-	defer b.Release()
+// put stores b in one channel. Once begun, a full channel is waited for until ctx
+// ends.
+func (l *liveRoute) put(ctx context.Context, e *Emitter, br Branch, b *event.Batch, begun bool) error {
 	var pause flow.Backoff
 	for {
 		err := br.Channel.Put(ctx, b)
@@ -209,7 +324,7 @@ func (l *liveRoute) put(ctx context.Context, e *Emitter, br Branch, part *event.
 			return nil
 		}
 		err = fmt.Errorf("channel %s: %w", br.Name, err)
-		if !p.begun() || flow.ClassOf(err) != flow.ClassRetry || ctx.Err() != nil {
+		if !begun || flow.ClassOf(err) != flow.ClassRetry || ctx.Err() != nil {
 			return err
 		}
 		e.writeFail.Add(1)
@@ -232,8 +347,8 @@ func (l *liveRoute) reserveAll(ctx context.Context, part *event.Batch, shares []
 		}
 	}
 	type held struct {
-		name string
-		r    flow.Reservation
+		branch int
+		r      flow.Reservation
 	}
 	reserved := make([]held, 0, len(shares))
 	defer func() {
@@ -251,17 +366,32 @@ func (l *liveRoute) reserveAll(ctx context.Context, part *event.Batch, shares []
 		if err != nil {
 			return false, fmt.Errorf("channel %s: %w", l.Branches[i].Name, err)
 		}
-		reserved = append(reserved, held{l.Branches[i].Name, r})
+		reserved = append(reserved, held{i, r})
 	}
-	for len(reserved) > 0 {
-		h := reserved[0]
-		reserved = reserved[1:]
+	for n, h := range reserved {
 		if err := h.r.Commit(); err != nil {
-			return false, fmt.Errorf("channel %s: %w", h.name, err)
+			if n > 0 {
+				// Those that could have taken their share get it with the next route, too.
+				var missing []int
+				for _, m := range reserved[n:] {
+					missing = append(missing, m.branch)
+				}
+				p.keep(l.Branches, part, shares, missing)
+			}
+			reserved = reserved[n+1:]
+			return false, fmt.Errorf("channel %s: %w", l.Branches[h.branch].Name, err)
 		}
-		p.stored = append(p.stored, h.name)
 	}
+	reserved = nil
 	return true, nil
+}
+
+// from returns the numbers from first to n-1.
+func from(first, n int) (numbers []int) {
+	for i := first; i < n; i++ {
+		numbers = append(numbers, i)
+	}
+	return numbers
 }
 
 // putOptional offers shares to optional channels. None is waited for.

@@ -35,7 +35,7 @@ type SinkRunner struct {
 	// Empty counts the times when there was nothing to take; nil for groups.
 	Empty *metrics.Counter
 
-	status tracker
+	status Tracker
 	mu     sync.Mutex
 	take   context.CancelFunc // ends taking
 	hard   context.CancelFunc // ends delivering
@@ -43,7 +43,7 @@ type SinkRunner struct {
 }
 
 // Status returns the sink's present state. Safe for concurrent use.
-func (r *SinkRunner) Status() Status { return r.status.get() }
+func (r *SinkRunner) Status() Status { return r.status.Get() }
 
 // Start begins to run the sink. Starting twice changes nothing.
 func (r *SinkRunner) Start() {
@@ -54,15 +54,19 @@ func (r *SinkRunner) Start() {
 	}
 	hardCtx, hard := context.WithCancel(context.Background())
 	takeCtx, take := context.WithCancel(hardCtx)
-	r.take, r.hard, r.done = take, hard, make(chan struct{})
-	r.status.set(StateStarting)
-	for _, s := range r.Sets {
-		s.Started()
-	}
+	before, done := r.done, make(chan struct{})
+	r.take, r.hard, r.done = take, hard, done
 	go func() {
-		defer close(r.done)
+		defer close(done)
+		if before != nil {
+			<-before // a sink that did not react to its stop is not run twice at once
+		}
+		r.status.Set(StateStarting)
+		for _, s := range r.Sets {
+			s.Started()
+		}
 		r.run(takeCtx, hardCtx)
-		r.status.set(StateStopped)
+		r.status.Set(StateStopped)
 		for _, s := range r.Sets {
 			s.Stopped()
 		}
@@ -77,10 +81,12 @@ func (r *SinkRunner) Stop(ctx context.Context) error {
 	take, hard, done := r.take, r.hard, r.done
 	r.take = nil
 	r.mu.Unlock()
-	if take == nil {
+	if done == nil {
 		return nil
 	}
-	take()
+	if take != nil {
+		take()
+	}
 	defer hard()
 	select {
 	case <-done:
@@ -129,7 +135,7 @@ func (r *SinkRunner) run(takeCtx, hardCtx context.Context) {
 		}
 		wait, err := r.deliver(hardCtx, d)
 		if err == nil {
-			if r.status.set(StateRunning) {
+			if r.status.Set(StateRunning) {
 				r.Log.Info("sink is delivering again")
 			}
 			pause.Reset()
@@ -163,7 +169,7 @@ func (r *SinkRunner) open(ctx context.Context) bool {
 			return false
 		}
 	}
-	if r.status.set(StateRunning) {
+	if r.status.Set(StateRunning) {
 		r.Log.Info("sink is running")
 	}
 	return true
@@ -236,7 +242,7 @@ func (r *SinkRunner) failed(err error) {
 	if flow.ClassOf(err) == flow.ClassFatal {
 		state = StateFailed
 	}
-	if r.status.fail(state, err) {
+	if r.status.Fail(state, err) {
 		r.Log.Error("sink failed; its events stay in the channel and are tried again", "error", err)
 	}
 }

@@ -30,14 +30,14 @@ type SourceRunner struct {
 	Log     *slog.Logger
 	Metrics *metrics.Set
 
-	status tracker
+	status Tracker
 	mu     sync.Mutex
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
 // Status returns the source's present state. Safe for concurrent use.
-func (r *SourceRunner) Status() Status { return r.status.get() }
+func (r *SourceRunner) Status() Status { return r.status.Get() }
 
 // Start begins to run the source. Starting twice is the caller's mistake and
 // changes nothing.
@@ -48,13 +48,17 @@ func (r *SourceRunner) Start() {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r.cancel, r.done = cancel, make(chan struct{})
-	r.status.set(StateStarting)
-	r.Metrics.Started()
+	before, done := r.done, make(chan struct{})
+	r.cancel, r.done = cancel, done
 	go func() {
-		defer close(r.done)
+		defer close(done)
+		if before != nil {
+			<-before // a source that was slow to stop is not run twice at once
+		}
+		r.status.Set(StateStarting)
+		r.Metrics.Started()
 		r.loop(ctx)
-		r.status.set(StateStopped)
+		r.status.Set(StateStopped)
 		r.Metrics.Stopped()
 	}()
 }
@@ -66,10 +70,12 @@ func (r *SourceRunner) Stop(ctx context.Context) error {
 	cancel, done := r.cancel, r.done
 	r.cancel = nil
 	r.mu.Unlock()
-	if cancel == nil {
+	if done == nil {
 		return nil
 	}
-	cancel()
+	if cancel != nil {
+		cancel()
+	}
 	select {
 	case <-done:
 		return nil
@@ -91,7 +97,7 @@ func (r *SourceRunner) loop(ctx context.Context) {
 		}
 		if err == nil {
 			// Done by itself: nothing more to do until it is reconfigured.
-			r.status.set(StateDone)
+			r.status.Set(StateDone)
 			r.Log.Info("source has nothing more to do")
 			<-ctx.Done()
 			return
@@ -103,7 +109,7 @@ func (r *SourceRunner) loop(ctx context.Context) {
 		if flow.ClassOf(err) == flow.ClassFatal {
 			state = StateFailed
 		}
-		if r.status.fail(state, err) {
+		if r.status.Fail(state, err) {
 			r.Log.Error("source failed; it is tried again until it works", "error", err)
 		}
 		pause.Wait(ctx, flow.Pause(err))
@@ -125,7 +131,7 @@ func (r *SourceRunner) run(ctx context.Context) (err error) {
 		defer func() { err = errors.Join(err, l.Close(context.WithoutCancel(ctx))) }()
 	}
 	up := time.AfterFunc(startGrace, func() {
-		if r.status.set(StateRunning) {
+		if r.status.Set(StateRunning) {
 			r.Log.Info("source is running")
 		}
 	})

@@ -30,21 +30,23 @@ type Status struct {
 // Healthy reports whether the component works.
 func (s Status) Healthy() bool { return s.State == StateRunning || s.State == StateDone }
 
-// tracker holds a Status. It reports changes of state, so that a log has one
-// line for each and not one for each failure.
-type tracker struct {
+// Tracker holds a Status. It reports changes of state, so that a log has one
+// line for each and not one for each failure. The zero value is ready; safe for
+// concurrent use.
+type Tracker struct {
 	mu sync.Mutex
 	s  Status
 }
 
-func (t *tracker) get() Status {
+// Get returns the status at this moment.
+func (t *Tracker) Get() Status {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.s
 }
 
-// set enters a state and reports whether it is a new one.
-func (t *tracker) set(state State) (changed bool) {
+// Set enters a state and reports whether it is a new one.
+func (t *Tracker) Set(state State) (changed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if state == StateRunning {
@@ -57,9 +59,9 @@ func (t *tracker) set(state State) (changed bool) {
 	return true
 }
 
-// fail enters a failed state and reports whether the state or the error's text
+// Fail enters a failed state and reports whether the state or the error's text
 // is a new one.
-func (t *tracker) fail(state State, err error) (changed bool) {
+func (t *Tracker) Fail(state State, err error) (changed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()

@@ -46,16 +46,7 @@ var _ flow.Channel = (*channel)(nil)
 // New makes the channel. It is not open yet.
 func New(cfg Config, env component.Env) (flow.Channel, error) {
 	c := &channel{cfg: cfg, counters: counters.New(env.Metrics), hand: newExchange()}
-	env.Metrics.OwnGauge("bytes", "Bytes of the bodies of the events that wait for their delivery.", func() float64 {
-		return float64(c.Stats().Bytes)
-	})
-	env.Metrics.OwnGauge("oldest_age_seconds", "Time since the oldest put that waits for its delivery began; 0 when none does.", func() float64 {
-		oldest := c.Stats().Oldest
-		if oldest.IsZero() {
-			return 0
-		}
-		return max(0, time.Since(oldest).Seconds())
-	})
+	counters.OwnGauges(env.Metrics, c.Stats)
 	return c, nil
 }
 

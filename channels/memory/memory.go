@@ -57,7 +57,7 @@ func (c Config) Check(r *component.Report) {
 
 // channel is a queue with the configuration of a memory channel.
 type channel struct {
-	*queue.Queue
+	queue.Channel
 	cfg Config
 	env component.Env
 }
@@ -72,8 +72,8 @@ var (
 // New makes the channel. It is not open yet.
 func New(cfg Config, env component.Env) (flow.Channel, error) {
 	q := queue.New(counters.New(env.Metrics), cfg.Capacity)
-	q.OwnGauges(env.Metrics)
-	return &channel{Queue: q, cfg: cfg, env: env}, nil
+	counters.OwnGauges(env.Metrics, q.Stats)
+	return &channel{Channel: queue.Channel{Queue: q}, cfg: cfg, env: env}, nil
 }
 
 // Open makes the channel ready. It finds out how much memory there is, if the
@@ -109,22 +109,3 @@ func slots(bytes int64, bufferPercentage int) int64 {
 	}
 	return int64(n)
 }
-
-// Close keeps what is in the channel, for Open or an heir.
-func (c *channel) Close(context.Context) error {
-	c.Queue.Close()
-	return nil
-}
-
-// Inherit takes over the events of another memory channel, more than capacity if
-// need be: then puts wait until there is space again.
-func (c *channel) Inherit(old flow.Channel) error {
-	from, ok := old.(*channel)
-	if !ok {
-		return fmt.Errorf("taking over a channel's events: %T is not a memory channel", old)
-	}
-	return c.Queue.Inherit(from.Queue)
-}
-
-// Volatile reports that the events do not survive the process.
-func (c *channel) Volatile() bool { return true }

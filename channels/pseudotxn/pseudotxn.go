@@ -5,7 +5,6 @@ package pseudotxn
 import (
 	"context"
 	_ "embed"
-	"fmt"
 	"time"
 
 	"github.com/flume-go/flume/channels/internal/counters"
@@ -41,7 +40,7 @@ func (c Config) Check(r *component.Report) {
 
 // channel is a queue with the configuration of a pseudo-transaction channel.
 type channel struct {
-	*queue.Queue
+	queue.Channel
 	cfg Config
 }
 
@@ -56,8 +55,8 @@ var (
 func New(cfg Config, env component.Env) (flow.Channel, error) {
 	// Flume's leaves ChannelCapacity at 0.
 	q := queue.New(counters.New(env.Metrics), 0)
-	q.OwnGauges(env.Metrics)
-	return &channel{Queue: q, cfg: cfg}, nil
+	counters.OwnGauges(env.Metrics, q.Stats)
+	return &channel{Channel: queue.Channel{Queue: q}, cfg: cfg}, nil
 }
 
 // Open makes the channel ready.
@@ -65,22 +64,3 @@ func (c *channel) Open(context.Context) error {
 	c.Queue.Open(queue.Limits{Events: c.cfg.Capacity, Wait: -1})
 	return nil
 }
-
-// Close keeps what is in the channel, for Open or an heir.
-func (c *channel) Close(context.Context) error {
-	c.Queue.Close()
-	return nil
-}
-
-// Inherit takes over the events of another channel of this type, more than
-// capacity if need be: then puts wait until there is space again.
-func (c *channel) Inherit(old flow.Channel) error {
-	from, ok := old.(*channel)
-	if !ok {
-		return fmt.Errorf("taking over a channel's events: %T is not a pseudo-transaction channel", old)
-	}
-	return c.Queue.Inherit(from.Queue)
-}
-
-// Volatile reports that the events do not survive the process.
-func (c *channel) Volatile() bool { return true }

@@ -230,7 +230,7 @@ func (s *service) reporters() ([]monitor.Reporter, error) {
 	if settings["type"] != "" {
 		r, err := monitor.New(settings, s.agent, o)
 		if err != nil {
-			return nil, fmt.Errorf("flume.monitoring: %w", err)
+			return nil, err
 		}
 		out = append(out, r)
 	}

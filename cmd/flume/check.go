@@ -159,18 +159,19 @@ func writeCheck(w io.Writer, format string, ps property.Problems, agents []strin
 
 func explainCommand() *cobra.Command {
 	return configCommand(&cobra.Command{
-		Use:   "explain [COMPONENT]",
+		Use:   "explain [COMPONENT | PROPERTY]",
 		Short: "Print every value in force, where it comes from and what it means",
-		Long: `Print every value in force of an agent or of one of its components, where it
-comes from and what it means. Secrets are not shown.
+		Long: `Print every value in force of an agent, of one of its components or of a single
+property, where it comes from and what it means. Secrets are not shown.
 
 Exit code 0: the configuration can be run. 1: there are errors in it, which are
-printed to standard error. 2: it cannot be read, or has no such component.`,
+printed to standard error. 2: it cannot be read, or has no such component or property.`,
 		Example: `  flume explain -f flume.conf a1.sinks.k1
+  flume explain -f flume.conf a1.sources.r1.port
   flume explain -f flume.conf -n a1`,
 	}, func(cmd *cobra.Command, o *options, rest []string) error {
 		if len(rest) > 1 {
-			return usageError(fmt.Errorf("explain takes one component, not %d", len(rest)))
+			return usageError(fmt.Errorf("explain takes one component or property, not %d", len(rest)))
 		}
 		path := ""
 		if len(rest) == 1 {

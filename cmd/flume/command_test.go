@@ -27,7 +27,7 @@ func TestHelp(t *testing.T) {
 		{"agent --help", exitOK, agent, "stringArray"},
 		{"agent -n a1 -h", exitOK, agent, "string "},
 		{"help check", exitOK, []string{"flume check [FILE…]", "Exit code 0", "--format FORMAT "}, "--poll-interval"},
-		{"explain --help", exitOK, []string{"flume explain [COMPONENT]", "--name NAME "}, "--stop-timeout"},
+		{"explain --help", exitOK, []string{"flume explain [COMPONENT | PROPERTY]", "--name NAME "}, "--stop-timeout"},
 		{"help components", exitOK, []string{"flume components [TYPE]", "JSON Schema"}, "string "},
 		{"help version", exitOK, []string{"Print the version"}, "--name"},
 		{"", exitUsage, append(commands, "flume: no command was given"), ""},
@@ -191,6 +191,15 @@ func TestExplain(t *testing.T) {
 	if strings.Contains(stdout, "a1.sinks.k1") {
 		t.Errorf("explain of one component tells of others:\n%s", stdout)
 	}
+	code, stdout, _ = runFlume(t, dir, "explain", "-f", "a.conf", "-Dhost=127.0.0.1", "a1.sources.r1.bind")
+	if code != exitOK || !strings.HasPrefix(stdout, "a1.sources.r1.bind = 127.0.0.1\n") || strings.Contains(stdout, "port") {
+		t.Errorf("explain of one property: exit code %d\n%s", code, stdout)
+	}
+	code, _, stderr = runFlume(t, dir, "explain", "-f", "a.conf", "-Dhost=127.0.0.1", "a1.sources.r1.bnid")
+	if code != exitUsage {
+		t.Errorf("exit code %d, want %d", code, exitUsage)
+	}
+	wantAll(t, "explain", stderr, `a1.sources.r1 (source netcat) has no property "bnid"; did you mean "bind"?`)
 	code, _, stderr = runFlume(t, dir, "explain", "-f", "a.conf", "a1.sink.k1")
 	if code != exitUsage {
 		t.Errorf("exit code %d, want %d", code, exitUsage)

@@ -77,7 +77,10 @@ type encoder struct {
 	flushed bool // the header is in the stream to stay
 }
 
-var _ flow.Encoder = (*encoder)(nil)
+var (
+	_ flow.Encoder  = (*encoder)(nil)
+	_ flow.Rewinder = (*encoder)(nil)
+)
 
 // maxKnown bounds the schemas kept per file. Each event may bring its own.
 const maxKnown = 128
@@ -88,18 +91,19 @@ type misfit struct {
 	at   int
 }
 
+var _ flow.Misfit = (*misfit)(nil)
+
 func (m *misfit) Error() string {
 	return fmt.Sprintf("event %d of the batch has another schema than the file: "+
 		"give each schema a file of its own, by the sink's path or by a sink per schema", m.at)
 }
 
-// Runs returns the indexes before which a new file is needed for all events to be
-// written: 0 if not even the first fits the present one. Nothing has been written.
+// Runs implements [flow.Misfit].
 func (m *misfit) Runs() []int { return m.runs }
 
 // Encode appends all of b. Before anything is written every event is checked: one
 // that can never be written is rejected, and if the schema changes within b, or is
-// not that of the file, so is b; the error then has a method Runs.
+// not that of the file, so is b, with a [flow.Misfit].
 func (e *encoder) Encode(b *event.Batch) error {
 	if b.Len() == 0 {
 		return nil
@@ -172,8 +176,8 @@ func (e *encoder) Flush() error {
 	return nil
 }
 
-// Rewind drops what was encoded since the last Flush, the header included if it
-// was written since.
+// Rewind implements [flow.Rewinder]. The header goes, too, if it was written since
+// the last Flush.
 func (e *encoder) Rewind() {
 	switch {
 	case e.out == nil:

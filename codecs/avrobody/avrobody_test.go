@@ -234,10 +234,7 @@ func TestAnotherSchemaNeedsAnotherFile(t *testing.T) {
 			}
 			continue
 		}
-		var split interface {
-			error
-			Runs() []int
-		}
+		var split flow.Misfit
 		if !errors.As(err, &split) || !slices.Equal(split.Runs(), c.runs) || flow.ClassOf(err) != flow.ClassReject {
 			t.Errorf("error %v, want runs %v", err, c.runs)
 		}
@@ -250,7 +247,7 @@ func TestAnotherSchemaNeedsAnotherFile(t *testing.T) {
 func TestRewindForgetsAHeaderThatWasNotFlushed(t *testing.T) {
 	var file bytes.Buffer
 	e := newEncoder(t, &file, vfs.NewMem(1), nil)
-	rewind := e.(interface{ Rewind() }).Rewind
+	rewind := e.(flow.Rewinder).Rewind
 	rewind()
 	if err := e.Encode(batch(t, datum{literal: recSchema, body: append(binary.AppendVarint(nil, 1), str("r")...)})); err != nil {
 		t.Fatal(err)

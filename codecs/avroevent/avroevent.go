@@ -66,7 +66,10 @@ func (c encoding) NewEncoder(w io.Writer, resumed bool) (flow.Encoder, error) {
 
 type encoder struct{ out *ocf.Writer }
 
-var _ flow.Encoder = (*encoder)(nil)
+var (
+	_ flow.Encoder  = (*encoder)(nil)
+	_ flow.Rewinder = (*encoder)(nil)
+)
 
 // Encode appends all of b and writes the blocks that become full.
 func (e *encoder) Encode(b *event.Batch) error {
@@ -94,7 +97,7 @@ func appendEvent(dst []byte, ev *event.Event) []byte {
 // Flush ends the block, if it has events.
 func (e *encoder) Flush() error { return e.out.Flush() }
 
-// Rewind drops what was encoded since the last Flush.
+// Rewind implements [flow.Rewinder].
 func (e *encoder) Rewind() { e.out.Rewind() }
 
 // Close writes what is left. A container has no end mark.

@@ -149,7 +149,7 @@ func TestRewind(t *testing.T) {
 	if err := e.Encode(b); err != nil {
 		t.Fatal(err)
 	}
-	e.(interface{ Rewind() }).Rewind()
+	e.(flow.Rewinder).Rewind()
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}

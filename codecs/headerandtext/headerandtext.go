@@ -49,7 +49,10 @@ type encoder struct {
 	head    []byte // the headers of one event, reused
 }
 
-var _ flow.Encoder = (*encoder)(nil)
+var (
+	_ flow.Encoder  = (*encoder)(nil)
+	_ flow.Rewinder = (*encoder)(nil)
+)
 
 // keepHead is the largest head whose memory is kept for the next one.
 const keepHead = 64 << 10
@@ -99,7 +102,7 @@ func appendHeaders(dst []byte, hs []event.Header) []byte {
 // Flush has nothing to do: Encode leaves nothing behind.
 func (e *encoder) Flush() error { return nil }
 
-// Rewind has nothing to forget.
+// Rewind implements [flow.Rewinder]: there is nothing to forget.
 func (e *encoder) Rewind() {}
 
 // Close writes nothing: a text file ends with its last event.

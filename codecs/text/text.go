@@ -48,7 +48,10 @@ type encoder struct {
 	newline bool
 }
 
-var _ flow.Encoder = (*encoder)(nil)
+var (
+	_ flow.Encoder  = (*encoder)(nil)
+	_ flow.Rewinder = (*encoder)(nil)
+)
 
 // Encode writes all of b, in one system call where the stream offers one. Lines
 // that a source read one behind the other go out as the piece they are.
@@ -87,7 +90,7 @@ func (e *encoder) add(b *event.Batch) error {
 // Flush has nothing to do: Encode leaves nothing behind.
 func (e *encoder) Flush() error { return nil }
 
-// Rewind has nothing to forget.
+// Rewind implements [flow.Rewinder]: there is nothing to forget.
 func (e *encoder) Rewind() {}
 
 // Close writes nothing: a text file ends with its last event.

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/flume-go/flume/conform/internal/batches"
 	"github.com/flume-go/flume/event"
 )
 
@@ -33,12 +34,12 @@ var contentRules = []rule{
 					b.SetHeader(b.At(i), h[0], h[1])
 				}
 			}
-			want := clone(b)
+			want := batches.Clone(b)
 			p := r.startBatch(b, nil)
 			var got []event.Event
 			for len(got) < len(want) {
 				d := r.take(4)
-				got = append(got, clone(d.Batch())...)
+				got = append(got, batches.Clone(d.Batch())...)
 				r.ack(d)
 			}
 			if err := r.wait(p); err != nil {
@@ -120,15 +121,6 @@ var contentRules = []rule{
 
 // byKey orders headers: their order is not part of the contract.
 func byKey(a, b event.Header) bool { return a.Key < b.Key }
-
-// clone returns b's events in memory of their own.
-func clone(b *event.Batch) []event.Event {
-	out := make([]event.Event, b.Len())
-	for i := range out {
-		out[i] = b.At(i).Clone()
-	}
-	return out
-}
 
 // scribble fills recycled memory with something else.
 func (r *rig) scribble() {

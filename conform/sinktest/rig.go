@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flume-go/flume/component"
+	"github.com/flume-go/flume/conform/internal/batches"
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
 	"github.com/flume-go/flume/internal/invariants"
@@ -163,9 +164,9 @@ func (r *rig) add(b *event.Batch, body []byte, headers map[string]string) {
 func (r *rig) try(ctx context.Context, b *event.Batch) error {
 	r.t.Helper()
 	b.Seal()
-	was := clone(b)
+	was := batches.Clone(b)
 	err := r.within(ctx, "Deliver", func(ctx context.Context) error { return r.sink.Deliver(ctx, b) })
-	if !slices.EqualFunc(was, b.Events(), same) {
+	if !slices.EqualFunc(was, b.Events(), batches.Same) {
 		r.fatalf("the sink has changed the batch, or released it")
 	}
 	return err
@@ -180,7 +181,7 @@ func (r *rig) free(b *event.Batch) {
 		}
 	}()
 	b.Release()
-	if invariants.Enabled && alive(b) {
+	if invariants.Enabled && batches.Alive(b) {
 		r.fatalf("the sink keeps a reference on the batch")
 	}
 	scribble()
@@ -256,32 +257,6 @@ func (r *rig) expectAfterErrors(want []int) {
 	if !slices.Equal(lasts, want) {
 		r.fatalf("arrived are, leaving out what was repeated, events %v\nwant %v", lasts, want)
 	}
-}
-
-func same(a, b event.Event) bool {
-	return bytes.Equal(a.Body, b.Body) && slices.Equal(a.Headers, b.Headers)
-}
-
-// alive reports whether someone still holds a reference on b. Only where released
-// batches are not recycled.
-func alive(b *event.Batch) (yes bool) {
-	defer func() {
-		if recover() != nil {
-			yes = false
-		}
-	}()
-	b.Retain()
-	b.Release()
-	return true
-}
-
-// clone returns b's events in memory of their own.
-func clone(b *event.Batch) []event.Event {
-	out := make([]event.Event, b.Len())
-	for i := range out {
-		out[i] = b.At(i).Clone()
-	}
-	return out
 }
 
 // scribble fills recycled memory with something else.

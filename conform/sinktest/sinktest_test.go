@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flume-go/flume/component"
+	"github.com/flume-go/flume/conform/internal/batches"
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
 	"github.com/flume-go/flume/internal/invariants"
@@ -194,7 +195,7 @@ func TestBrokenSinksAreFound(t *testing.T) {
 		{"delivers later", "deliver", func(s *broken) {
 			var kept []event.Event
 			s.deliver = func(_ context.Context, b *event.Batch) error {
-				s.to.events, kept = append(s.to.events, kept...), clone(b)
+				s.to.events, kept = append(s.to.events, kept...), batches.Clone(b)
 				return nil
 			}
 		}},
@@ -277,7 +278,7 @@ func TestBrokenSinksAreFound(t *testing.T) {
 				}
 				err := s.sound.Deliver(ctx, b)
 				if err != nil {
-					failed = clone(b)
+					failed = batches.Clone(b)
 				}
 				return err
 			}

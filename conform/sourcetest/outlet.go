@@ -1,7 +1,6 @@
 package sourcetest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flume-go/flume/conform/internal/batches"
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
 	"github.com/flume-go/flume/internal/invariants"
@@ -125,7 +125,7 @@ func (o *outlet) enter(b *event.Batch) (script, int) {
 	defer o.mu.Unlock()
 	again := slices.ContainsFunc(o.kept, func(k kept) bool { return k.batch == b })
 	if len(o.kept) < mostKept && !again {
-		o.kept = append(o.kept, kept{b.Retain(), clone(b)})
+		o.kept = append(o.kept, kept{b.Retain(), batches.Clone(b)})
 	}
 	o.calls++
 	return o.play, o.calls
@@ -206,38 +206,12 @@ func (k kept) verify() (problem string) {
 			problem = fmt.Sprintf("a batch was released more than once: %v", p)
 		}
 	}()
-	same := func(a, b event.Event) bool {
-		return bytes.Equal(a.Body, b.Body) && slices.Equal(a.Headers, b.Headers)
-	}
-	if !slices.EqualFunc(k.was, k.batch.Events(), same) {
+	if !slices.EqualFunc(k.was, k.batch.Events(), batches.Same) {
 		return fmt.Sprintf("a batch of %d events that the emitter holds has changed", len(k.was))
 	}
 	k.batch.Release()
-	if invariants.Enabled && alive(k.batch) {
+	if invariants.Enabled && batches.Alive(k.batch) {
 		return "a batch was not released by the source"
 	}
 	return ""
-}
-
-// alive reports whether someone still holds a reference on b. Only where released
-// batches are not recycled.
-func alive(b *event.Batch) (yes bool) {
-	defer func() {
-		if recover() != nil {
-			yes = false
-		}
-	}()
-	b.Retain()
-	b.Release()
-	return true
-}
-
-// clone returns b's events in memory of their own.
-func clone(b *event.Batch) []event.Event {
-	out := make([]event.Event, b.Len())
-	for i := range out {
-		e := b.At(i)
-		out[i] = event.Event{Body: bytes.Clone(e.Body), Headers: e.Clone().Headers}
-	}
-	return out
 }

@@ -53,11 +53,11 @@ func ReadEnvFile(ctx context.Context, dir string) (vars map[string]string, found
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, true, fmt.Errorf("running %s: %w: %s", path, err, firstLine(stderr.String()))
+		return nil, true, fmt.Errorf("running %s: %w: %s", path, err, words(&stderr))
 	}
 	_, dump, ok := bytes.Cut(out, []byte("FLUME-ENV\x00"))
 	if !ok {
-		return nil, true, fmt.Errorf("running %s: the script ended the shell: %s", path, firstLine(stderr.String()))
+		return nil, true, fmt.Errorf("running %s: the script ended the shell: %s", path, words(&stderr))
 	}
 	vars = map[string]string{}
 	for pair := range strings.SplitSeq(string(dump), "\x00") {
@@ -68,7 +68,11 @@ func ReadEnvFile(ctx context.Context, dir string) (vars map[string]string, found
 	return vars, true, nil
 }
 
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+// words is what a script that failed says of it: its first line.
+func words(stderr *bytes.Buffer) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
+	if line = strings.TrimSpace(line); line == "" {
+		return "it printed no error; run it with bash -x to see where it ends"
+	}
 	return line
 }

@@ -93,11 +93,15 @@ func TestReadEnvFileFails(t *testing.T) {
 		"syntax": "if then fi(\n",
 		"exit":   "exit 0\n",
 		"status": "echo 'no such disk' >&2; exit 3\n",
+		"silent": "exit 3\n",
 	} {
 		write(t, filepath.Join(dir, EnvFile), script)
 		_, found, err := ReadEnvFile(t.Context(), dir)
 		if err == nil || !found || !strings.Contains(err.Error(), filepath.Join(dir, EnvFile)) {
 			t.Errorf("%s: found %v, error %v", name, found, err)
+		}
+		if silent := name == "silent" || name == "exit"; silent && !strings.HasSuffix(err.Error(), ": it printed no error; run it with bash -x to see where it ends") {
+			t.Errorf("%s: the error does not say that there is nothing to say: %q", name, err)
 		}
 		if name == "status" && !strings.Contains(err.Error(), "no such disk") {
 			t.Errorf("the script's own words are missing: %v", err)

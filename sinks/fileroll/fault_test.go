@@ -239,6 +239,8 @@ type letterEncoder struct {
 }
 type otherLetter struct{ runs []int }
 
+var _ flow.Misfit = otherLetter{}
+
 func (otherLetter) Error() string { return "another letter" }
 func (o otherLetter) Runs() []int { return o.runs }
 
@@ -356,4 +358,48 @@ func TestEachSchemaGetsAFile(t *testing.T) {
 	if want := `["long" 0 1 "int" 2 "long" 0 1 "int" 2]`; fmt.Sprint(got) != want {
 		t.Errorf("files hold %v, want %s", got, want)
 	}
+}
+
+// hoarding is an encoder that keeps what it could not write, and cannot forget it.
+type hoarding struct {
+	w    io.Writer
+	kept []byte
+}
+
+func (hoarding) NewEncoder(w io.Writer, _ bool) (flow.Encoder, error) { return &hoarding{w: w}, nil }
+
+func (h *hoarding) Encode(b *event.Batch) error {
+	for _, e := range b.Events() {
+		h.kept = append(h.kept, e.Body...)
+	}
+	_, err := h.w.Write(h.kept)
+	if err == nil {
+		h.kept = nil
+	}
+	return err
+}
+func (h *hoarding) Flush() error { return nil }
+func (h *hoarding) Close() error { return nil }
+
+// TestAnEncoderThatCannotRewindIsNotUsedAfterALateCut: the file could not be cut
+// back when the batch failed, only when it came again.
+func TestAnEncoderThatCannotRewindIsNotUsedAfterALateCut(t *testing.T) {
+	m := mem(t)
+	f := vfs.NewFailing(m, nil)
+	s := build(t, f, map[string]string{"sink.rollInterval": "0"})
+	s.encoding = hoarding{}
+	open(t, s)
+	deliver(t, s, "a1")
+	f.SetInjector(vfs.FailFrom(1, errDisk))
+	b := lines(t, "a2", "a3")
+	if err := s.Deliver(context.Background(), b); !errors.Is(err, errDisk) {
+		t.Fatalf("Deliver = %v", err)
+	}
+	f.SetInjector(nil)
+	for tries := 0; s.Deliver(context.Background(), b) != nil; tries++ {
+		if tries == 3 {
+			t.Fatal("the batch is never accepted")
+		}
+	}
+	expectFiles(t, m, "a1", "a2a3")
 }

@@ -170,25 +170,10 @@ func (s *sink) Deliver(_ context.Context, b *event.Batch) error {
 		return flow.ErrClosed
 	}
 	err := s.write(b)
-	if runs := runsOf(err); runs != nil {
-		return s.writeRuns(b, runs)
+	if m := flow.Misfit(nil); errors.As(err, &m) {
+		return s.writeRuns(b, m.Runs())
 	}
 	return err
-}
-
-// splitter is the error of an encoder that needs a new file before each of these
-// events. Nothing of the batch has been written.
-type splitter interface {
-	error
-	Runs() []int
-}
-
-func runsOf(err error) []int {
-	var s splitter
-	if errors.As(err, &s) {
-		return s.Runs()
-	}
-	return nil
 }
 
 // writeRuns writes the runs of b that runs cuts it into, each but the first to a

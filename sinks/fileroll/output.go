@@ -28,10 +28,6 @@ type output struct {
 	lost  bool  // not even what is before good is sure to be on the disk, or the encoder cannot go on
 }
 
-// rewinder is an encoder that can forget what it was given since its last Flush,
-// so that a file can be continued after it was cut back.
-type rewinder interface{ Rewind() }
-
 // maxNames bounds the search for a name that is free.
 const maxNames = 100_000
 
@@ -107,6 +103,9 @@ func (o *output) deliver(b *event.Batch, sync bool) error {
 	if err := o.cutBack(); err != nil {
 		return err
 	}
+	if o.lost {
+		return fmt.Errorf("writing to %s: it was cut back to its last complete batch and its serializer cannot go on; the next try starts another file", o.name)
+	}
 	err := o.encode(b)
 	if err == nil && sync {
 		if err = vfs.SyncData(o.file); err != nil {
@@ -154,7 +153,7 @@ func (o *output) cutBack() error {
 	if err := o.file.Truncate(o.good); err != nil {
 		return fmt.Errorf("cutting %s back to its last complete batch: %w", o.name, err)
 	}
-	if r, ok := o.enc.(rewinder); ok {
+	if r, ok := o.enc.(flow.Rewinder); ok {
 		r.Rewind()
 	} else {
 		o.lost = true

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/flume-go/flume/component"
 	"github.com/flume-go/flume/event"
@@ -45,20 +47,50 @@ func deliver(t *testing.T, s flow.Sink, n int) {
 	}
 }
 
-func TestLogsWhenPassingMultiples(t *testing.T) {
-	var out bytes.Buffer
-	s := build(t, property.Settings{"logEveryNEvents": {Text: "10"}}, &out)
-	for _, n := range []int{4, 5, 1, 0, 9, 25, 5} {
-		deliver(t, s, n)
-	}
-	var totals []string
+// totals returns what was logged.
+func totals(out *bytes.Buffer) string {
+	var list []string
 	for line := range strings.Lines(out.String()) {
 		_, total, _ := strings.Cut(strings.TrimSpace(line), "events=")
-		totals = append(totals, total)
+		list = append(list, total)
 	}
-	if got := strings.Join(totals, " "); got != "10 44" {
-		t.Errorf("logged at %s, want 10 and 44", got)
-	}
+	return strings.Join(list, " ")
+}
+
+func TestLogsWhenPassingMultiples(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		s := build(t, property.Settings{"logEveryNEvents": {Text: "10"}}, &out)
+		for _, n := range []int{4, 5, 1, 0, 9, 25, 5} {
+			deliver(t, s, n)
+			time.Sleep(pause)
+		}
+		if got := totals(&out); got != "10 44" {
+			t.Errorf("logged at %s, want 10 and 44", got)
+		}
+	})
+}
+
+func TestLogsOncePerSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		s := build(t, property.Settings{"logEveryNEvents": {Text: "10"}}, &out)
+		for range 2500 { // 100 events each 10 ms
+			deliver(t, s, 100)
+			time.Sleep(pause / 100)
+		}
+		if got := strings.Fields(totals(&out)); len(got) != 25 || got[0] != "100" || got[1] != "10100" || got[24] != "240100" {
+			t.Errorf("logged at %v, want 100 10100 … 240100", got)
+		}
+		// The end of the flood is told with the next batch, which passes no multiple.
+		time.Sleep(pause)
+		out.Reset()
+		deliver(t, s, 1)
+		deliver(t, s, 1)
+		if got := totals(&out); got != "250001" {
+			t.Errorf("logged at %s, want 250001", got)
+		}
+	})
 }
 
 func TestDefaultIsTenThousand(t *testing.T) {

@@ -4,8 +4,6 @@ package counters
 
 import (
 	"math"
-	"strconv"
-	"strings"
 
 	"github.com/flume-go/flume/metrics"
 )
@@ -39,28 +37,7 @@ func New(set *metrics.Set) *Channel {
 func (c *Channel) fillPercentage() string {
 	capacity := c.Capacity.Value()
 	if capacity == 0 {
-		return javaDouble(math.MaxFloat64)
+		return metrics.FormatDouble(math.MaxFloat64)
 	}
-	return javaDouble(float64(c.Size.Value()) / float64(capacity) * 100)
-}
-
-// javaDouble writes v, a finite number, as Java's Double.toString does: always
-// with a point, and with an exponent below 10⁻³ and from 10⁷ on.
-func javaDouble(v float64) string {
-	if a := math.Abs(v); a == 0 || a >= 1e-3 && a < 1e7 {
-		s := strconv.FormatFloat(v, 'f', -1, 64)
-		if !strings.Contains(s, ".") {
-			s += ".0"
-		}
-		return s
-	}
-	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(v, 'E', -1, 64), "E")
-	if !strings.Contains(mantissa, ".") {
-		mantissa += ".0"
-	}
-	sign := ""
-	if exponent[0] == '-' {
-		sign = "-"
-	}
-	return mantissa + "E" + sign + strings.TrimLeft(exponent, "+-0")
+	return metrics.FormatDouble(float64(c.Size.Value()) / float64(capacity) * 100)
 }

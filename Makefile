@@ -8,7 +8,7 @@ LINT      := $(TOOLS)/golangci-lint
 LINT_VERSION := v2.15.0
 FUZZTIME  ?= 30s
 
-.PHONY: all build test race tools lint generate check examples fuzz bench e2e stress clean help
+.PHONY: all build test race tools lint generate check examples fuzz crash bench e2e stress clean help
 
 all: build
 
@@ -49,6 +49,9 @@ fuzz: ## every fuzz target for $(FUZZTIME)
 
 stress: ## long randomized runs: reloads under load
 	FLUME_STRESS=3000 $(GO) test -count=1 -timeout 30m -run 'Stress' -v ./agent/...
+
+crash: ## long randomized runs: power cuts at any operation of the log
+	WAL_CRASH_STATES=20000 $(GO) test -count=1 -timeout 1h -run CrashLong -v ./wal
 
 bench: build ## the table of docs/performance.md
 	$(GO) run ./bench/cmd/flumebench -flume bin/flume

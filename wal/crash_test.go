@@ -1,0 +1,262 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/flume-go/flume/internal/invariants"
+	"github.com/flume-go/flume/internal/vfs"
+)
+
+// oracle knows what recovery may find: each event is absent, maybe there, or present.
+type oracle struct {
+	present map[int]bool // appended with success, not acknowledged
+	maybe   map[int]bool // the append or the acknowledgement was not answered with success, or is not synced
+	next    int
+}
+
+func newOracle() *oracle { return &oracle{present: make(map[int]bool), maybe: make(map[int]bool)} }
+
+// workload appends, reads, acknowledges, writes checkpoints and reopens, until something fails with a
+// crash or the steps are done. All errors that are not a crash are survived.
+func (o *oracle) workload(opts Options, rng *rand.Rand, steps int) {
+	l, err := Open(opts)
+	if err != nil {
+		return
+	}
+	defer func() { l.Close() }()
+	for range steps {
+		switch rng.IntN(8) {
+		case 0:
+			_ = l.Checkpoint() // a failure must not matter
+		case 1:
+			_ = l.Close() // likewise
+			if l, err = Open(opts); err != nil {
+				l = &Log{closed: true, opts: opts}
+				return
+			}
+		case 2, 3, 4:
+			o.append(l, 1+rng.IntN(6), rng.IntN(600))
+		default:
+			o.consume(l, rng)
+		}
+	}
+}
+
+func (o *oracle) append(l *Log, n, size int) {
+	first := o.next
+	o.next += n
+	err := appendIDs(l, first, n, size)
+	for i := first; i < first+n; i++ {
+		if err == nil {
+			o.present[i] = true
+		} else {
+			o.maybe[i] = true
+		}
+	}
+}
+
+func (o *oracle) consume(l *Log, rng *rand.Rand) {
+	var open []Range
+	for range rng.IntN(5) {
+		e, ok, err := l.TryRead(1 + rng.IntN(4))
+		if !ok || err != nil {
+			break
+		}
+		if rng.IntN(3) > 0 {
+			open = append(open, e.Events)
+			for i := range e.Batch.Events() {
+				var id int
+				if _, err := fmt.Sscanf(string(e.Batch.At(i).Body), "%d:", &id); err == nil {
+					delete(o.present, id)
+					o.maybe[id] = true
+				}
+			}
+		}
+		e.Batch.Release()
+	}
+	rng.Shuffle(len(open), func(i, j int) { open[i], open[j] = open[j], open[i] })
+	for _, r := range open {
+		_ = l.Ack(r) // unanswered or unsynced, the events are maybe there
+	}
+}
+
+// check opens the log and compares. It also proves that the log works on.
+func (o *oracle) check(fsys vfs.FS) error {
+	l, err := Open(testOptions(fsys))
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	rec := &recorder{}
+	got := readAll(rec, l, true)
+	if len(rec.complaints) > 0 {
+		return fmt.Errorf("reading: %s", rec.complaints[0])
+	}
+	if s := l.Stats(); s.Damaged > 0 {
+		return fmt.Errorf("%d records are called damaged though only the power failed", s.Damaged)
+	}
+	if !slices.IsSorted(got) {
+		return fmt.Errorf("not in order: %v", got)
+	}
+	found := make(map[int]bool)
+	for _, id := range got {
+		if found[id] {
+			return fmt.Errorf("event %d was read twice", id)
+		}
+		found[id] = true
+		if !o.present[id] && !o.maybe[id] {
+			return fmt.Errorf("event %d was invented", id)
+		}
+	}
+	for id := range o.present {
+		if !found[id] {
+			return fmt.Errorf("event %d is lost", id)
+		}
+	}
+	if err := appendIDs(l, 1<<20, 2, 3); err != nil {
+		return err
+	}
+	if got := readAll(rec, l, true); !slices.Equal(got, seq(1<<20, 2)) {
+		return fmt.Errorf("a fresh event after recovery was read as %v", got)
+	}
+	return l.Close()
+}
+
+// recorder keeps complaints where a testing.TB is wanted.
+type recorder struct {
+	testing.TB
+	complaints []string
+}
+
+func (r *recorder) Helper() {}
+func (r *recorder) Errorf(format string, args ...any) {
+	r.complaints = append(r.complaints, fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Fatal(args ...any) { r.complaints = append(r.complaints, fmt.Sprint(args...)) }
+
+var policies = map[string]vfs.CrashPolicy{
+	"none":  {},
+	"all":   {Data: vfs.All, Entries: vfs.All},
+	"mixed": {Data: vfs.Mixed, Entries: vfs.Mixed},
+}
+
+// crashRun crashes the workload of a seed at mutating operation k and checks what is left; it
+// reports whether there was an operation k.
+func crashRun(seed uint64, k int64, policy vfs.CrashPolicy, steps int) (crashed bool, err error) {
+	mem := vfs.NewMem(seed)
+	var left *vfs.Mem
+	fsys := vfs.NewFailing(mem, vfs.Only(vfs.Op.Mutates, vfs.CrashAt(k, func() { left = mem.Crash(policy) })))
+	o := newOracle()
+	o.workload(testOptions(fsys), rand.New(rand.NewPCG(seed, 1)), steps)
+	if left == nil {
+		return false, o.check(mem)
+	}
+	return true, o.check(left)
+}
+
+// stride is 1, so that every operation and every byte has its turn; race detection, which makes
+// everything ten times as slow, takes samples.
+func stride() int64 {
+	if invariants.Enabled {
+		return 13
+	}
+	return 1
+}
+
+func TestCrashAtEveryOperation(t *testing.T) {
+	states := 0
+	for name, policy := range policies {
+		for seed := range uint64(2) {
+			for k := int64(0); ; k += stride() {
+				crashed, err := crashRun(seed, k, policy, 25)
+				if err != nil {
+					t.Fatalf("seed %d, crash at operation %d, unsynced data kept: %s: %v", seed, k, name, err)
+				}
+				states++
+				if !crashed {
+					break
+				}
+			}
+		}
+	}
+	t.Logf("%d states", states)
+}
+
+// errorRun fails operation k of the workload; then the power fails too.
+func errorRun(seed uint64, k int64, fault error, policy vfs.CrashPolicy, steps int) (injected bool, err error) {
+	mem := vfs.NewMem(seed)
+	fsys := vfs.NewFailing(mem, vfs.FailAt(k, fault))
+	o := newOracle()
+	o.workload(testOptions(fsys), rand.New(rand.NewPCG(seed, 1)), steps)
+	return fsys.Injected() > 0, o.check(mem.Crash(policy))
+}
+
+func TestErrorAtEveryOperation(t *testing.T) {
+	states := 0
+	for _, fault := range []error{syscall.EIO, syscall.ENOSPC} {
+		for k := int64(0); ; k += stride() {
+			injected, err := errorRun(5, k, fault, policies["mixed"], 25)
+			if err != nil {
+				t.Fatalf("seed 5, %v at operation %d: %v", fault, k, err)
+			}
+			states++
+			if !injected {
+				break
+			}
+		}
+	}
+	t.Logf("%d states", states)
+}
+
+// TestCrashLong runs as many random states as the environment variable WAL_CRASH_STATES says, by default a
+// few. WAL_CRASH_SEED repeats a run.
+func TestCrashLong(t *testing.T) {
+	states, seed := 30, rand.Uint64N(1<<32)
+	if v := os.Getenv("WAL_CRASH_STATES"); v != "" {
+		states = number(t, v)
+	}
+	if v := os.Getenv("WAL_CRASH_SEED"); v != "" {
+		seed = uint64(number(t, v))
+	}
+	rng := rand.New(rand.NewPCG(seed, 2))
+	crashes, faults := 0, 0
+	for i := range states {
+		run, k, steps := rng.Uint64(), rng.Int64N(400), 20+rng.IntN(80)
+		var err error
+		var hit bool
+		if i%3 == 0 {
+			hit, err = errorRun(run, 2*k, []error{syscall.EIO, syscall.ENOSPC}[i/3%2], policies["mixed"], steps)
+			faults += count(hit)
+		} else {
+			hit, err = crashRun(run, k, policies["mixed"], steps)
+			crashes += count(hit)
+		}
+		if err != nil {
+			t.Fatalf("WAL_CRASH_SEED=%d, state %d (seed %d, operation %d, %d steps): %v", seed, i, run, k, steps, err)
+		}
+	}
+	t.Logf("WAL_CRASH_SEED=%d: %d states, %d after a crash, %d after a fault", seed, states, crashes, faults)
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func number(t *testing.T, s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(errors.New("not a number: " + s))
+	}
+	return n
+}

@@ -1,0 +1,206 @@
+package wal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/flume-go/flume/internal/vfs"
+)
+
+const lockName = "lock"
+
+// Log is an open log. Safe for concurrent use; reads take turns.
+type Log struct {
+	opts  Options
+	locks []io.Closer
+	id    logID
+
+	readMu sync.Mutex // guards reader
+	reader reader
+	ckptMu sync.Mutex // guards the checkpoint file and reserve
+	disk   checkpointFile
+
+	mu       sync.Mutex
+	closed   bool
+	queue    []*request // of the commit queue, first in first out
+	leading  bool       // someone leads
+	pending  int        // events in the queue and in the group being written
+	wake     chan struct{}
+	next     uint64 // number of the next event
+	gone     rangeSet
+	segments []*segment // in use, by generation; the active one is the last
+	released []*segment // emptied by acknowledgements that may not be durable yet
+	free     []*segment // to be reused
+	cache    cache
+	cursor   cursor
+	damaged  int
+
+	writer writer // the leader's
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+	kick chan struct{} // asks the background goroutine to prepare a segment
+}
+
+// Stats is the state of a log at one moment.
+type Stats struct {
+	Events   int       // stored and not acknowledged
+	Bytes    int64     // of their bodies; an estimate for segments that are partly acknowledged
+	Oldest   time.Time // when the oldest segment with stored events got its first; zero when empty
+	Segments int       // in use
+	Free     int       // segments waiting to be reused
+	Cached   int64     // bytes of batches kept in memory
+	Damaged  int       // damaged records skipped since the log was opened
+}
+
+// Open opens the log in the directories of the options, which are made if they are missing. It
+// recovers what a crash left. The caller closes the log.
+func Open(opts Options) (_ *Log, err error) {
+	opts, err = opts.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("opening log: %w", err)
+	}
+	l := &Log{opts: opts, wake: make(chan struct{}), kick: make(chan struct{}, 1), next: 1, gone: rangeSet{{0, 1}}}
+	l.disk = checkpointFile{fs: opts.FS, dir: opts.CheckpointDir}
+	l.writer.l = l
+	l.reader.l = l
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("opening log in %s: %w", opts.CheckpointDir, errors.Join(err, l.release()))
+		}
+	}()
+	if err := l.lock(); err != nil {
+		return nil, err
+	}
+	if err := l.recover(); err != nil {
+		return nil, err
+	}
+	if err := l.Checkpoint(); err == nil {
+		l.settleReleased()
+	} else if !vfs.IsNoSpace(err) {
+		return nil, err
+	} else {
+		opts.Log.Warn("the disk is full: no checkpoint was written", "error", err)
+	}
+	if !opts.foreground {
+		ctx, cancel := context.WithCancel(context.Background())
+		l.stop = cancel
+		l.done.Go(func() { l.background(ctx) })
+	}
+	return l, nil
+}
+
+// lock makes and locks the directories.
+func (l *Log) lock() error {
+	dirs := append([]string{l.opts.CheckpointDir}, l.opts.Dirs...)
+	for i, dir := range dirs {
+		if err := vfs.MkdirAllSync(l.opts.FS, dir, 0o755); err != nil {
+			return err
+		}
+		if i > 0 && filepath.Clean(dir) == filepath.Clean(dirs[0]) {
+			continue // segments and checkpoint share a directory and its lock
+		}
+		lock, err := l.opts.FS.Lock(filepath.Join(dir, lockName))
+		if err != nil {
+			return fmt.Errorf("locking %s (is another agent using it?): %w", dir, err)
+		}
+		l.locks = append(l.locks, lock)
+	}
+	return nil
+}
+
+// release closes files and locks.
+func (l *Log) release() error {
+	errs := []error{l.reader.close(), l.writer.close()}
+	for _, lock := range l.locks {
+		errs = append(errs, lock.Close())
+	}
+	l.locks = nil
+	return errors.Join(errs...)
+}
+
+// Close waits for appends in progress, makes everything durable, and gives up the directories. What was read
+// and not acknowledged is read again after the next Open. Closing twice does nothing.
+func (l *Log) Close() error {
+	if l.stop != nil {
+		l.stop()
+		l.done.Wait()
+	}
+	err := l.Checkpoint()
+	if errors.Is(err, ErrClosed) {
+		return nil
+	}
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil
+	}
+	l.closed = true
+	l.wakeReaders()
+	l.mu.Unlock()
+	// What was queued before closed was set is still done; this waits for it.
+	last := l.exclusive(func() error { return errors.Join(l.writer.sync(), l.writer.close()) })
+	l.ckptMu.Lock()
+	l.disk.written = math.MaxUint64 // from here on the file may be another's
+	l.ckptMu.Unlock()
+	l.readMu.Lock()
+	defer l.readMu.Unlock()
+	l.mu.Lock()
+	l.cache.clear()
+	l.cursor.drop()
+	l.mu.Unlock()
+	if err := errors.Join(err, last, l.release()); err != nil {
+		return fmt.Errorf("closing log in %s: %w", l.opts.CheckpointDir, err)
+	}
+	return nil
+}
+
+// Stats returns the present state. Its cost grows with the segments, not with the events.
+func (l *Log) Stats() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := Stats{Segments: len(l.segments), Free: len(l.free) + len(l.released), Cached: l.cache.bytes, Damaged: l.damaged}
+	for _, seg := range l.segments {
+		if seg.live == 0 {
+			continue
+		}
+		s.Events += int(seg.live)
+		s.Bytes += int64(float64(seg.bytes) * float64(seg.live) / float64(seg.events.Len()))
+		if s.Oldest.IsZero() {
+			s.Oldest = time.Unix(0, seg.since)
+		}
+	}
+	return s
+}
+
+// background syncs what was written without, writes checkpoints and prepares segments.
+func (l *Log) background(ctx context.Context) {
+	syncs := time.NewTicker(l.opts.SyncDelay)
+	defer syncs.Stop()
+	checkpoints := time.NewTicker(l.opts.CheckpointInterval)
+	defer checkpoints.Stop()
+	failing := false
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.kick:
+			err = l.prepare()
+		case <-syncs.C:
+			err = l.exclusive(func() error { return l.writer.syncDirty() })
+		case <-checkpoints.C:
+			err = l.Checkpoint()
+		}
+		if err != nil && !failing {
+			l.opts.Log.Warn("making the log durable in the background failed; trying again", "error", err)
+		}
+		failing = err != nil
+	}
+}

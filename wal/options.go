@@ -1,0 +1,123 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/flume-go/flume/internal/vfs"
+)
+
+// Errors of the log. Those returned wrap them and say more.
+var (
+	// ErrClosed says that the log is closed.
+	ErrClosed = errors.New("log is closed")
+	// ErrFull says that the log holds as many events as it may. Acknowledging makes room.
+	ErrFull = errors.New("log is full")
+	// ErrNoSpace says that no segment could be started for lack of disk space. Reading and
+	// acknowledging go on, and make room.
+	ErrNoSpace = errors.New("no disk space for another segment")
+)
+
+// SyncPolicy says when appended batches are made durable.
+type SyncPolicy uint8
+
+const (
+	// SyncAlways makes Append return after the sync.
+	SyncAlways SyncPolicy = iota
+	// SyncDelayed makes Append return after the write; the sync follows within SyncDelay.
+	// A killed process loses nothing, a power cut at most that much.
+	SyncDelayed
+)
+
+// Options are the settings of a log. Only Dirs and CheckpointDir must be set.
+type Options struct {
+	FS            vfs.FS   // nil: the operating system's
+	Dirs          []string // where segments are; made if missing
+	CheckpointDir string   // where the checkpoint is; made if missing
+
+	SegmentSize  int64 // bytes of a segment; 0: 64 MiB. A larger batch gets a segment of its own size
+	MaxEvents    int   // most events stored; 0: no limit. A batch that exceeds it alone is taken when the log is empty
+	CacheBytes   int64 // most bytes of batches kept in memory for the reader; 0: 32 MiB, negative: none
+	KeepFree     int   // most free segments kept for reuse; 0: 4
+	MinFree      int64 // bytes of disk that making a segment leaves to others
+	AckReserve   int64 // bytes at a segment's end for acknowledgements; 0: a sixteenth, at most 1 MiB
+	AllowMissing bool  // open although segment files with events in them have vanished
+
+	Sync               SyncPolicy
+	SyncAcks           bool          // Ack returns after a sync
+	SyncDelay          time.Duration // most time that a written record stays unsynced; 0: a second
+	CheckpointInterval time.Duration // 0: 30 seconds
+
+	Log   *slog.Logger // nil: nothing is logged
+	Hooks Hooks
+
+	// foreground leaves out the goroutine that syncs and writes checkpoints in the
+	// background: tests that number file operations need them in one order.
+	foreground bool
+}
+
+// Hooks are called when something has happened. Any may be nil. They are called with no lock held but
+// hold up what calls them, and must not use the log.
+type Hooks struct {
+	Synced       func(took time.Duration) // a sync of the active segment succeeded
+	Checkpointed func(took time.Duration) // a checkpoint was written
+	Damaged      func(Damage)             // a damaged record was skipped
+	SegmentDied  func(err error)          // a write or sync failed
+}
+
+const (
+	defaultSegmentSize = 64 << 20
+	minSegmentSize     = 8 << 10
+	maxSegmentSize     = 1 << 40
+	defaultCache       = 32 << 20
+	maxAckReserve      = 1 << 20
+)
+
+// withDefaults returns o complete and checked.
+func (o Options) withDefaults() (Options, error) {
+	if len(o.Dirs) == 0 || o.CheckpointDir == "" {
+		return o, errors.New("a log needs at least one data directory and a checkpoint directory")
+	}
+	seen := make(map[string]bool)
+	for _, d := range o.Dirs {
+		if d = filepath.Clean(d); seen[d] {
+			return o, fmt.Errorf("data directory %s is listed twice", d)
+		}
+		seen[filepath.Clean(d)] = true
+	}
+	setDefault(&o.SegmentSize, defaultSegmentSize)
+	setDefault(&o.CacheBytes, defaultCache)
+	setDefault(&o.KeepFree, 4)
+	setDefault(&o.SyncDelay, time.Second)
+	setDefault(&o.CheckpointInterval, 30*time.Second)
+	setDefault(&o.AckReserve, min(o.SegmentSize/16, maxAckReserve))
+	if o.SegmentSize < minSegmentSize || o.SegmentSize > maxSegmentSize {
+		return o, fmt.Errorf("a segment size of %d is not between %d and %d bytes", o.SegmentSize, minSegmentSize, int64(maxSegmentSize))
+	}
+	if o.AckReserve < 0 || o.AckReserve > o.SegmentSize/2 {
+		return o, fmt.Errorf("an acknowledgement reserve of %d is not between 0 and half the segment size of %d bytes", o.AckReserve, o.SegmentSize)
+	}
+	if o.MaxEvents < 0 || o.KeepFree < 0 || o.MinFree < 0 || o.SyncDelay < 0 || o.CheckpointInterval < 0 {
+		return o, errors.New("limits and intervals of a log must not be negative")
+	}
+	o.SegmentSize = align(o.SegmentSize, vfs.SectorSize)
+	if o.FS == nil {
+		o.FS = vfs.OS{}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o, nil
+}
+
+func setDefault[T int | int64 | time.Duration](v *T, to T) {
+	if *v == 0 {
+		*v = to
+	}
+}
+
+// align rounds n up to a multiple of unit.
+func align(n, unit int64) int64 { return (n + unit - 1) / unit * unit }

@@ -1,0 +1,268 @@
+package wal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/flume-go/flume/event"
+)
+
+// Entry is a run of events from the log. Whoever reads it owns one reference of the batch.
+type Entry struct {
+	Batch  *event.Batch // read-only
+	Events Range        // their numbers, for Ack
+	At     time.Time    // when they were appended
+}
+
+// cursor is the position of the reader. Log.mu guards it.
+type cursor struct {
+	seg    *segment // nil: the first segment with events from expect on
+	pos    int64    // in seg
+	expect uint64   // number of the next event
+	batch  *event.Batch
+	first  uint64 // number of the first event of batch
+	at     int64
+}
+
+// drop releases the batch being cut up.
+func (c *cursor) drop() {
+	if c.batch != nil {
+		c.batch.Release()
+		c.batch = nil
+	}
+}
+
+// reader reads segments. Log.readMu guards it.
+type reader struct {
+	l *Log
+	scanner
+}
+
+func (r *reader) close() error {
+	if r.file == nil {
+		return nil
+	}
+	err := r.file.Close()
+	r.scanner = scanner{}
+	return err
+}
+
+// Read waits for the next event, or the end of ctx, and returns it with those that were appended
+// with it, at most limit. Events come in the order in which they were appended, each once between
+// Open and Close, except those that are gone.
+func (l *Log) Read(ctx context.Context, limit int) (Entry, error) {
+	for {
+		l.mu.Lock()
+		wake := l.wake
+		l.mu.Unlock()
+		e, ok, err := l.TryRead(limit)
+		if ok || err != nil {
+			return e, err
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return Entry{}, fmt.Errorf("reading from the log: %w", ctx.Err())
+		}
+	}
+}
+
+// TryRead is Read without waiting; false if there is nothing to read.
+func (l *Log) TryRead(limit int) (Entry, bool, error) {
+	if limit < 1 {
+		return Entry{}, false, fmt.Errorf("reading %d events: ask for at least one", limit)
+	}
+	l.readMu.Lock()
+	defer l.readMu.Unlock()
+	for {
+		l.mu.Lock()
+		if l.closed {
+			l.mu.Unlock()
+			return Entry{}, false, ErrClosed
+		}
+		if e, ok := l.cut(limit); ok {
+			l.mu.Unlock()
+			return e, true, nil
+		}
+		if l.fromCache() {
+			l.mu.Unlock()
+			continue
+		}
+		seg, pos, end := l.position()
+		if seg == nil {
+			l.cache.broken = false // the reader is at the end: what comes next may be kept
+			l.mu.Unlock()
+			return Entry{}, false, nil
+		}
+		seg.pins++
+		l.mu.Unlock()
+		err := l.reader.next(seg, pos, end)
+		l.unpin(seg)
+		if err != nil {
+			return Entry{}, false, err
+		}
+	}
+}
+
+// cut returns the next run of events of the batch at the cursor that are not gone. mu is held.
+func (l *Log) cut(limit int) (Entry, bool) {
+	c := &l.cursor
+	if c.batch == nil {
+		return Entry{}, false
+	}
+	all := Range{c.first, c.first + uint64(c.batch.Len())}
+	run := l.gone.gap(Range{max(c.expect, all.From), all.To})
+	if run.Len() == 0 {
+		c.expect = max(c.expect, all.To)
+		c.drop()
+		return Entry{}, false
+	}
+	run.To = min(run.To, run.From+uint64(limit))
+	c.expect = run.To
+	e := Entry{Events: run, At: time.Unix(0, c.at)}
+	if run == all {
+		e.Batch = c.batch.Retain()
+	} else {
+		e.Batch = c.batch.View(int(run.From-all.From), int(run.To-all.From))
+	}
+	if run.To == all.To {
+		c.drop()
+	}
+	return e, true
+}
+
+// fromCache moves the cursor to the next batch in memory. mu is held.
+func (l *Log) fromCache() bool {
+	e, ok := l.cache.pop(l.cursor.expect)
+	if !ok {
+		return false
+	}
+	c := &l.cursor
+	c.batch, c.first, c.at = e.batch, e.first, e.at
+	c.seg, c.pos = e.seg, e.end
+	return true
+}
+
+// position returns what to read from the disk; nil if everything has been read. mu is held.
+func (l *Log) position() (seg *segment, pos, end int64) {
+	c := &l.cursor
+	for {
+		if c.seg == nil {
+			c.seg, c.pos = l.segmentFrom(c.expect), segmentStart
+			if c.seg == nil {
+				return nil, 0, 0
+			}
+		}
+		if c.pos < c.seg.end {
+			return c.seg, c.pos, c.seg.end
+		}
+		if !c.seg.sealed {
+			return nil, 0, 0
+		}
+		l.leave(c.seg)
+	}
+}
+
+// leave moves the cursor from the end of seg to the segment behind it. Events that it should
+// have had and that were not found are gone. mu is held.
+func (l *Log) leave(seg *segment) {
+	l.lose(seg.events.To)
+	l.cursor.expect = max(l.cursor.expect, seg.events.To)
+	l.cursor.seg = nil
+	for _, s := range l.segments {
+		if s.gen > seg.gen {
+			l.cursor.seg, l.cursor.pos = s, segmentStart
+			return
+		}
+	}
+	// The one behind is released already, and everything before expect is read.
+	l.cursor.expect = max(l.cursor.expect, seg.events.To)
+}
+
+// segmentFrom returns the first segment that may have events from number n on. mu is held.
+func (l *Log) segmentFrom(n uint64) *segment {
+	for _, s := range l.segments {
+		if s.events.To > n || !s.sealed {
+			return s
+		}
+	}
+	return nil
+}
+
+// lose enters the events between the cursor and number to as gone: the records that should
+// have them do not. mu is held.
+func (l *Log) lose(to uint64) {
+	if from := l.cursor.expect; from < to && l.gone.count(Range{from, to}) < to-from {
+		l.markGone(Range{from, to})
+	}
+}
+
+// unpin ends a read of seg.
+func (l *Log) unpin(seg *segment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seg.pins--
+	l.releaseIfEmpty(seg)
+}
+
+// next reads the next put of seg and gives it to the cursor, or moves the cursor to the end.
+func (r *reader) next(seg *segment, pos, end int64) error {
+	if err := r.use(seg, end); err != nil {
+		return err
+	}
+	var got record
+	errFound := errors.New("found")
+	var batch *event.Batch
+	var at int64
+	stop, _, err := r.walk(pos, end, func(rec record) error {
+		if rec.kind != recordPut {
+			return nil
+		}
+		b, when, err := decodePut(rec.payload, rec.count)
+		if err != nil {
+			r.l.reportDamage(&r.scanner, rec.pos, rec.pos+rec.size())
+			return nil
+		}
+		got, batch, at = rec, b, when
+		return errFound
+	}, func(from, to int64) error {
+		r.l.reportDamage(&r.scanner, from, to)
+		return nil
+	})
+	if err != nil && !errors.Is(err, errFound) {
+		return err
+	}
+	r.l.mu.Lock()
+	defer r.l.mu.Unlock()
+	c := &r.l.cursor
+	if batch == nil {
+		c.pos = stop
+		return nil
+	}
+	c.pos = got.pos + got.size()
+	r.l.lose(got.first)
+	r.l.cache.dropUntil(got.events().To)
+	c.expect = max(c.expect, got.first)
+	c.batch, c.first, c.at = batch, got.first, at
+	return nil
+}
+
+// use turns to a segment, up to end.
+func (r *reader) use(seg *segment, end int64) error {
+	if r.seg == seg {
+		r.end = end
+		return nil
+	}
+	if err := r.close(); err != nil {
+		return err
+	}
+	f, err := r.l.opts.FS.OpenFile(seg.path, os.O_RDONLY, 0)
+	if err != nil {
+		return fmt.Errorf("reading segment %s: %w", seg.path, err)
+	}
+	r.scanner = scanner{file: f, seg: seg, end: end}
+	return nil
+}

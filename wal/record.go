@@ -1,0 +1,104 @@
+package wal
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+)
+
+// recordType is what a record's payload is.
+type recordType uint8
+
+const (
+	recordPut recordType = 1 + iota
+	recordAck
+	recordSnapshot
+)
+
+const (
+	recordHeader = 40
+	recordAlign  = 8
+	maxPayload   = 1 << 30 // a length beyond it is damage
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func checksum(p []byte) uint32 { return crc32.Checksum(p, castagnoli) }
+
+// logID is the random identity of a log.
+type logID [16]byte
+
+// place is where a record is. It is part of the record's checksum.
+type place struct {
+	id  logID
+	gen uint64
+	pos int64
+}
+
+// header is the head of a record.
+type header struct {
+	length     int // of the payload
+	payloadCRC uint32
+	kind       recordType
+	synced     int64
+	first      uint64
+	count      int
+}
+
+// size returns the bytes that the whole record takes up.
+func (h *header) size() int64 { return recordSize(h.length) }
+
+// events returns the numbers of a put's events.
+func (h *header) events() Range { return Range{h.first, h.first + uint64(h.count)} }
+
+// recordSize returns the bytes that a record with a payload of this length takes up.
+func recordSize(payload int) int64 { return align(int64(recordHeader+payload), recordAlign) }
+
+// put writes the header to the first bytes of dst.
+func (h *header) put(dst []byte, at place) {
+	le := binary.LittleEndian
+	clear(dst[:recordHeader])
+	le.PutUint32(dst[4:], uint32(h.length))
+	le.PutUint32(dst[8:], h.payloadCRC)
+	dst[12] = byte(h.kind)
+	le.PutUint64(dst[16:], uint64(h.synced))
+	le.PutUint64(dst[24:], h.first)
+	le.PutUint32(dst[32:], uint32(h.count))
+	le.PutUint32(dst, at.checksum(dst))
+}
+
+// checksum is that of a record header at this place.
+func (at place) checksum(head []byte) uint32 {
+	var buf [32 + recordHeader - 4]byte
+	copy(buf[:], at.id[:])
+	binary.LittleEndian.PutUint64(buf[16:], at.gen)
+	binary.LittleEndian.PutUint64(buf[24:], uint64(at.pos))
+	copy(buf[32:], head[4:recordHeader])
+	return checksum(buf[:])
+}
+
+// parseHeader returns the header in the first bytes of src, false if there is no good one of
+// this place. The rest of src is not looked at.
+func parseHeader(src []byte, at place) (header, bool) {
+	if len(src) < recordHeader {
+		return header{}, false
+	}
+	le := binary.LittleEndian
+	sum := le.Uint32(src)
+	h := header{
+		length:     int(le.Uint32(src[4:])),
+		payloadCRC: le.Uint32(src[8:]),
+		kind:       recordType(src[12]),
+		synced:     int64(le.Uint64(src[16:])),
+		first:      le.Uint64(src[24:]),
+		count:      int(le.Uint32(src[32:])),
+	}
+	// The cheap tests first: a search for the next good record comes by here often.
+	if h.kind < recordPut || h.kind > recordSnapshot || h.length > maxPayload || sum != at.checksum(src) {
+		return header{}, false
+	}
+	return h, true
+}
+
+// newRecord returns a buffer for a record with this payload length, zeroed padding included.
+// The payload is at recordHeader; finish completes it.
+func newRecord(payload int) []byte { return make([]byte, recordSize(payload)) }

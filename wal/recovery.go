@@ -1,0 +1,374 @@
+package wal
+
+import (
+	"cmp"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/flume-go/flume/internal/vfs"
+)
+
+// found is the segment files of a log as they are on the disk.
+type found struct {
+	good    []*segment // by generation
+	oneBad  []*segment // good, but for one copy of the header
+	unused  []*segment
+	damaged []*segment
+}
+
+// findSegments reads the headers of all segment files.
+func findSegments(fsys vfs.FS, dirs []string) (*found, error) {
+	files, err := listSegments(fsys, dirs)
+	if err != nil {
+		return nil, err
+	}
+	f := &found{}
+	for _, s := range files {
+		state, err := readHead(fsys, s)
+		if err != nil {
+			return nil, fmt.Errorf("reading the header of segment %s: %w", s.path, err)
+		}
+		switch state {
+		case headUnused:
+			f.unused = append(f.unused, s)
+			continue
+		case headDamaged:
+			f.damaged = append(f.damaged, s)
+			continue
+		case headOneBad:
+			f.oneBad = append(f.oneBad, s)
+		case headGood:
+		}
+		s.sealed, s.end = true, segmentStart
+		f.good = append(f.good, s)
+	}
+	slices.SortFunc(f.good, func(a, b *segment) int { return cmp.Compare(a.gen, b.gen) })
+	for i := 1; i < len(f.good); i++ {
+		if a, b := f.good[i-1], f.good[i]; a.gen == b.gen && a.id == b.id {
+			return nil, fmt.Errorf("segments %s and %s are copies of each other: move one away", a.path, b.path)
+		}
+	}
+	return f, nil
+}
+
+// identity returns the identity that all files agree on; ok is false if there is none yet.
+func (f *found) identity(ckpt *snapshot) (id logID, ok bool, err error) {
+	if ckpt != nil {
+		id, ok = ckpt.id, true
+	}
+	for _, s := range f.good {
+		if ok && s.id != id {
+			return id, false, fmt.Errorf("segment %s belongs to another log than the checkpoint or the other segments: directories of two logs are mixed up", s.path)
+		}
+		id, ok = s.id, true
+	}
+	return id, ok, nil
+}
+
+// recovery rebuilds the state of a log.
+type recovery struct {
+	l     *Log
+	files *found
+	base  *snapshot            // where replaying starts
+	heads map[uint64]*snapshot // what good segments begin with, by generation, as far as it was asked
+	lost  []extent             // of base, without a file of the same life
+	from  int                  // index of the first replayed segment in files.good
+	tail  tail                 // behind the end of the last segment
+}
+
+// recover brings the log to the state that its files tell of.
+func (l *Log) recover() error {
+	files, err := findSegments(l.opts.FS, l.opts.Dirs)
+	if err != nil {
+		return err
+	}
+	ckpt, err := l.disk.read()
+	if errors.Is(err, errSnapshot) {
+		l.opts.Log.Warn("the checkpoint is not usable; recovering without", "error", err)
+	} else if err != nil {
+		return err
+	}
+	id, known, err := files.identity(ckpt)
+	if err != nil {
+		return err
+	}
+	if !known {
+		if _, err := rand.Read(id[:]); err != nil {
+			return err
+		}
+	}
+	l.id = id
+	r := &recovery{l: l, files: files, heads: make(map[uint64]*snapshot)}
+	for _, s := range files.oneBad {
+		l.told(Damage{Segment: s.path, From: 0, To: segmentStart})
+	}
+	for _, step := range []func() error{func() error { return r.choose(ckpt) }, r.adopt, r.replay, r.account, r.resume, r.clean} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// choose takes the newest snapshot.
+func (r *recovery) choose(ckpt *snapshot) error {
+	good := r.files.good
+	for i := len(good) - 1; i >= 0 && (ckpt == nil || good[i].gen > ckpt.gen); i-- {
+		s, err := r.head(good[i])
+		if err != nil {
+			return err
+		}
+		if s != nil {
+			r.base = s
+			break
+		}
+	}
+	if ckpt != nil && (r.base == nil || ckpt.gen > r.base.gen) {
+		r.base = ckpt
+	}
+	if r.base == nil {
+		r.base = &snapshot{next: 1}
+	}
+	return nil
+}
+
+// head returns the snapshot that a segment begins with, nil if it is not good.
+func (r *recovery) head(seg *segment) (snap *snapshot, err error) {
+	if s, ok := r.heads[seg.gen]; ok {
+		return s, nil
+	}
+	err = r.l.withScanner(seg, func(s *scanner) error {
+		rec, ok, err := s.read(segmentStart)
+		if err != nil || !ok || rec.kind != recordSnapshot {
+			return err
+		}
+		if d, err := decodeSnapshot(rec.payload); err == nil && d.id == seg.id && d.gen == seg.gen {
+			snap = d
+		}
+		return nil
+	})
+	r.heads[seg.gen] = snap
+	return snap, err
+}
+
+// withScanner calls f with a scanner of the whole segment.
+func (l *Log) withScanner(seg *segment, f func(*scanner) error) (err error) {
+	file, err := l.opts.FS.OpenFile(seg.path, os.O_RDONLY, 0)
+	if err != nil {
+		return fmt.Errorf("opening segment %s: %w", seg.path, err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return f(&scanner{file: file, seg: seg, end: seg.size})
+}
+
+// adopt takes the state of the base, and the segments that it lists.
+func (r *recovery) adopt() error {
+	l, w := r.l, &r.l.writer
+	l.next = max(l.next, r.base.next)
+	r.merge(r.base.gone)
+	if r.base.gen > 0 {
+		w.gen = r.base.gen - 1
+	}
+	for _, list := range [][]*segment{r.files.good, r.files.unused, r.files.damaged} {
+		for _, s := range list {
+			w.slot, w.gen = max(w.slot, s.slot), max(w.gen, s.gen)
+		}
+	}
+	for _, e := range r.base.extents {
+		w.slot, w.gen = max(w.slot, e.slot), max(w.gen, e.gen)
+		i := slices.IndexFunc(r.files.good, func(s *segment) bool { return s.slot == e.slot && s.gen == e.gen })
+		if i < 0 {
+			r.lost = append(r.lost, e)
+			continue
+		}
+		s := r.files.good[i]
+		s.events, s.end, s.bytes, s.since = e.events, min(e.end, s.size), e.bytes, e.since
+		if s.gen < r.base.gen {
+			l.segments = append(l.segments, s)
+		}
+	}
+	r.from = len(r.files.good)
+	for i, s := range r.files.good {
+		if s.gen >= r.base.gen {
+			r.from = i
+			break
+		}
+	}
+	return nil
+}
+
+func (r *recovery) merge(gone []Range) {
+	for _, g := range gone {
+		r.l.gone.add(g)
+		r.l.next = max(r.l.next, g.To)
+	}
+}
+
+// replay reads what came after the base.
+func (r *recovery) replay() error {
+	for i := r.from; i < len(r.files.good); i++ {
+		s := r.files.good[i]
+		pos, durable := int64(segmentStart), int64(0)
+		if s.gen == r.base.gen {
+			pos, durable = max(pos, r.base.pos), r.base.pos
+		}
+		if i+1 < len(r.files.good) {
+			successor, err := r.head(r.files.good[i+1])
+			if err != nil {
+				return err
+			}
+			if successor != nil {
+				durable = max(durable, successor.endOf(s.gen))
+			}
+		}
+		r.l.next = max(r.l.next, s.events.From)
+		if err := r.replaySegment(s, pos, durable); err != nil {
+			return err
+		}
+		r.l.segments = append(r.l.segments, s)
+	}
+	return nil
+}
+
+// endOf returns the end of the segment of a generation, 0 if it is not listed.
+func (s *snapshot) endOf(gen uint64) int64 {
+	for _, e := range s.extents {
+		if e.gen == gen {
+			return e.end
+		}
+	}
+	return 0
+}
+
+func (r *recovery) replaySegment(seg *segment, pos, durable int64) error {
+	return r.l.withScanner(seg, func(s *scanner) error {
+		end, behind, err := s.walk(pos, durable,
+			func(rec record) error {
+				r.apply(s, rec)
+				return nil
+			},
+			func(from, to int64) error {
+				r.l.reportDamage(s, from, to)
+				return nil
+			})
+		if err != nil {
+			return err
+		}
+		seg.end, r.tail = end, behind
+		r.l.next = max(r.l.next, behind.next)
+		return nil
+	})
+}
+
+// apply enters a record in the books.
+func (r *recovery) apply(s *scanner, rec record) {
+	switch rec.kind {
+	case recordPut:
+		s.seg.addPut(rec)
+		r.l.next = max(r.l.next, rec.events().To)
+		return
+	case recordAck:
+		if gone, err := decodeAck(rec.payload); err == nil {
+			r.merge(gone)
+			return
+		}
+	case recordSnapshot:
+		if snap, err := decodeSnapshot(rec.payload); err == nil {
+			r.merge(snap.gone)
+			r.l.next = max(r.l.next, snap.next)
+			return
+		}
+	}
+	r.l.reportDamage(s, rec.pos, rec.pos+rec.size())
+}
+
+// addPut enters a put that was read.
+func (s *segment) addPut(rec record) {
+	at, bodies := putSummary(rec.payload)
+	if s.events.Len() == 0 {
+		s.events.From, s.since = rec.first, at
+	}
+	s.events.To = max(s.events.To, rec.events().To)
+	s.bytes += bodies
+}
+
+// account counts what is stored, and looks for the events of segments without a file.
+func (r *recovery) account() error {
+	l := r.l
+	for _, s := range l.segments {
+		s.live = s.events.Len() - l.gone.count(s.events)
+	}
+	for _, e := range r.lost {
+		missing := e.events.Len() - l.gone.count(e.events)
+		if missing == 0 {
+			continue // recycled after the base was written
+		}
+		hasSlot := func(s *segment) bool { return s.slot == e.slot }
+		if i := slices.IndexFunc(r.files.unused, hasSlot); i >= 0 {
+			// Its header was overwritten with zeros. What is behind may be of use to somebody.
+			r.files.damaged = append(r.files.damaged, r.files.unused[i])
+			r.files.unused = slices.Delete(r.files.unused, i, i+1)
+		}
+		damaged := slices.ContainsFunc(r.files.damaged, hasSlot)
+		present := damaged || slices.ContainsFunc(r.files.good, hasSlot)
+		if !present && !l.opts.AllowMissing {
+			return fmt.Errorf("segment file %s with %d events is in none of the data directories %v: mount or restore its directory, or allow missing segments to go on without these events",
+				segmentName(e.slot), missing, l.opts.Dirs)
+		}
+		l.opts.Log.Error("the events of a segment are lost", "segment", segmentName(e.slot), "events", missing, "damaged", damaged)
+		l.gone.add(e.events)
+	}
+	l.cursor.expect = l.gone[0].To
+	l.cache.broken = len(l.segments) > 0
+	for _, s := range r.files.damaged {
+		l.told(Damage{Segment: s.path, From: 0, To: s.size})
+	}
+	return nil
+}
+
+// resume makes durable what was replayed, and goes on in the last segment if that is sound.
+func (r *recovery) resume() error {
+	l := r.l
+	for i := r.from; i < len(r.files.good); i++ {
+		s := r.files.good[i]
+		f, err := l.opts.FS.OpenFile(s.path, os.O_RDWR, 0)
+		if err != nil {
+			return fmt.Errorf("opening segment %s: %w", s.path, err)
+		}
+		if err := vfs.SyncData(f); err != nil {
+			return fmt.Errorf("syncing segment %s: %w", s.path, errors.Join(err, f.Close()))
+		}
+		last := i == len(r.files.good)-1
+		if last && !r.tail.any && s.gen == l.writer.gen && s.end > segmentStart && s.end < s.size {
+			s.sealed, s.file, s.written, s.synced = false, f, s.end, s.end
+			l.writer.active = s
+			continue
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clean sorts out what is free. Nothing of it is reused before a checkpoint has been written.
+func (r *recovery) clean() error {
+	l := r.l
+	for i := len(l.segments) - 1; i >= 0; i-- {
+		l.releaseIfEmpty(l.segments[i])
+	}
+	for _, s := range r.files.good[:r.from] {
+		if !slices.Contains(l.segments, s) && !slices.Contains(l.released, s) {
+			l.released = append(l.released, s)
+		}
+	}
+	for _, s := range r.files.unused {
+		if err := l.opts.FS.Remove(s.path); err != nil {
+			return fmt.Errorf("removing the unfinished segment %s: %w", s.path, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,265 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/flume-go/flume/internal/vfs"
+)
+
+// retryStart is how long after a segment could not be started it is tried again. Released
+// segments are used at once.
+const retryStart = time.Second
+
+// advance seals the active segment and starts another that has room for a record of n bytes.
+func (w *writer) advance(n int64) error {
+	if err := w.sync(); err != nil {
+		w.abandon(nil, err)
+		w.unsaved = true
+	}
+	seg, err := w.obtain(n)
+	if err != nil {
+		return err
+	}
+	// From the moment that a successor may be on the disk, the old one takes nothing.
+	if w.active != nil {
+		w.seal(w.active)
+	}
+	if err := w.start(seg); err != nil {
+		err = errors.Join(err, seg.file.Close(), w.l.opts.FS.Remove(seg.path))
+		w.why, w.retry = fmt.Errorf("starting segment %s: %w", seg.path, err), time.Now().Add(retryStart)
+		return w.why
+	}
+	w.active, w.unsaved = seg, false
+	w.l.mu.Lock()
+	w.l.segments = append(w.l.segments, seg)
+	w.l.mu.Unlock()
+	w.l.settleReleased()
+	w.l.askForStandby()
+	return nil
+}
+
+// seal ends the life of a segment as one that takes records.
+func (w *writer) seal(seg *segment) {
+	if err := seg.file.Close(); err != nil {
+		w.l.opts.Log.Warn("closing a segment failed", "segment", seg.path, "error", err)
+	}
+	seg.file, w.active = nil, nil
+	w.l.mu.Lock()
+	defer w.l.mu.Unlock()
+	seg.sealed = true
+	if seg.synced == seg.written {
+		seg.end = seg.written
+	}
+	w.l.releaseIfEmpty(seg)
+}
+
+// obtain returns a segment with an open file and space for n bytes of records beside a
+// snapshot: a free one, or a new one.
+func (w *writer) obtain(n int64) (*segment, error) {
+	w.l.mu.Lock()
+	// Twice the snapshot's size: it grows while the segment is being made, if only by one entry.
+	need := int64(segmentStart) + 2*recordSize(snapshotFixed+12+(len(w.l.segments)+1)*extentSize+16*(len(w.l.gone)+1)) + n
+	seg := w.l.takeFree(need, w.l.opts.Dirs[w.dir])
+	w.l.mu.Unlock()
+	if seg == nil && time.Now().Before(w.retry) {
+		return nil, w.why
+	}
+	var err error
+	if seg != nil {
+		seg.file, err = w.l.opts.FS.OpenFile(seg.path, os.O_RDWR, 0o644)
+	} else {
+		seg, err = w.create(max(w.l.opts.SegmentSize, align(need, vfs.SectorSize)))
+	}
+	if err != nil {
+		w.why, w.retry = err, time.Now().Add(retryStart)
+		return nil, err
+	}
+	w.retry = time.Time{}
+	w.dir = (w.dir + 1) % len(w.l.opts.Dirs)
+	return seg, nil
+}
+
+// takeFree takes a free segment of enough bytes, in this directory if there is one. mu is held.
+func (l *Log) takeFree(need int64, dir string) *segment {
+	best := -1
+	for i, s := range l.free {
+		if s.size >= need && (best < 0 || s.dir == dir && l.free[best].dir != dir) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	s := l.free[best]
+	l.free = slices.Delete(l.free, best, best+1)
+	// A life of its own: the reader may still look at the former one.
+	return &segment{dir: s.dir, path: s.path, slot: s.slot, size: s.size}
+}
+
+// create makes a file of zeros in the next directory that has space.
+func (w *writer) create(size int64) (*segment, error) {
+	var errs []error
+	for i := range w.l.opts.Dirs {
+		dir := w.l.opts.Dirs[(w.dir+i)%len(w.l.opts.Dirs)]
+		w.slot++
+		seg, err := w.createIn(dir, w.slot, size)
+		if err == nil {
+			return seg, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, errors.Join(errs...)
+}
+
+func (w *writer) createIn(dir string, slot uint32, size int64) (*segment, error) {
+	fsys := w.l.opts.FS
+	avail, err := vfs.DiskFree(fsys, dir)
+	if err == nil && avail < uint64(size+w.l.opts.MinFree) {
+		return nil, fmt.Errorf("%w in %s: %d bytes are free, %d are needed and %d kept for others; free some or acknowledge events",
+			ErrNoSpace, dir, avail, size, w.l.opts.MinFree)
+	}
+	seg := &segment{dir: dir, slot: slot, path: filepath.Join(dir, segmentName(slot)), size: size}
+	seg.file, err = fsys.OpenFile(seg.path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("making segment %s: %w", seg.path, err)
+	}
+	if err = vfs.WriteZeros(seg.file, 0, size); err == nil {
+		if err = seg.file.Sync(); err == nil {
+			if err = fsys.SyncDir(dir); err == nil {
+				return seg, nil
+			}
+		}
+	}
+	if vfs.IsNoSpace(err) {
+		err = fmt.Errorf("%w: %w", ErrNoSpace, err)
+	}
+	return nil, fmt.Errorf("making segment %s: %w", seg.path, errors.Join(err, seg.file.Close(), fsys.Remove(seg.path)))
+}
+
+// start gives a segment its next life: headers and a snapshot, durable.
+func (w *writer) start(seg *segment) error {
+	w.gen++
+	snap := w.snapshot()
+	w.l.mu.Lock()
+	seg.events = Range{w.l.next, w.l.next}
+	w.l.mu.Unlock()
+	seg.id, seg.gen = w.l.id, w.gen
+	snap.gen, snap.pos = seg.gen, segmentStart
+	payload := snap.encode()
+	rec := newRecord(len(payload))
+	copy(rec[recordHeader:], payload)
+	h := header{length: len(payload), payloadCRC: checksum(payload), kind: recordSnapshot}
+	h.put(rec, seg.at(segmentStart))
+	n, err := vfs.WritevAt(seg.file, [][]byte{encodeSegmentHeader(seg), rec}, 0)
+	if err != nil {
+		return err
+	}
+	if err := vfs.SyncData(seg.file); err != nil {
+		return err
+	}
+	seg.written, seg.synced, seg.end = n, n, n
+	return nil
+}
+
+// emptySegment reports whether the segment has nothing but its snapshot.
+func (l *Log) emptySegment(s *segment) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return s.events.Len() == 0
+}
+
+// markGone enters events as gone. mu is held.
+func (l *Log) markGone(r Range) {
+	for _, s := range l.segments {
+		if from, to := max(r.From, s.events.From), min(r.To, s.events.To); from < to {
+			s.live -= (to - from) - l.gone.count(Range{from, to})
+		}
+	}
+	l.gone.add(r)
+	for i := len(l.segments) - 1; i >= 0; i-- {
+		l.releaseIfEmpty(l.segments[i])
+	}
+}
+
+// releaseIfEmpty takes a sealed segment out of use when nothing in it is needed. mu is held.
+func (l *Log) releaseIfEmpty(s *segment) {
+	if !s.sealed || s.live > 0 || s.pins > 0 {
+		return
+	}
+	i := slices.Index(l.segments, s)
+	if i < 0 {
+		return
+	}
+	if l.cursor.seg == s {
+		l.cursor.seg = nil // the reader goes on with the first segment behind
+	}
+	l.segments = slices.Delete(l.segments, i, i+1)
+	l.released = append(l.released, s)
+}
+
+// settleReleased makes released segments reusable, after everything written has become durable, and
+// removes what is more than is kept.
+func (l *Log) settleReleased() {
+	l.mu.Lock()
+	var surplus []*segment
+	for _, s := range l.released {
+		if len(l.free) < l.opts.KeepFree && s.size == l.opts.SegmentSize {
+			l.free = append(l.free, s)
+		} else {
+			surplus = append(surplus, s)
+		}
+	}
+	l.released = nil
+	l.mu.Unlock()
+	for _, s := range surplus {
+		if err := l.opts.FS.Remove(s.path); err != nil {
+			l.opts.Log.Warn("removing a segment that is not needed failed; it is taken up at the next start", "segment", s.path, "error", err)
+		}
+	}
+}
+
+// askForStandby has the background make a segment if the next switch would have to wait for it.
+func (l *Log) askForStandby() {
+	select {
+	case l.kick <- struct{}{}:
+	default:
+	}
+}
+
+// prepare makes one free segment if there is none, so that a switch does not wait for its zeros. It is
+// done beside the writing; only the names are given by the leader.
+func (l *Log) prepare() error {
+	l.mu.Lock()
+	enough := len(l.free)+len(l.released) > 0 || l.opts.KeepFree == 0
+	l.mu.Unlock()
+	if enough {
+		return nil
+	}
+	var dir string
+	var slot uint32
+	err := l.exclusive(func() error {
+		l.writer.slot++
+		dir, slot = l.opts.Dirs[l.writer.dir], l.writer.slot
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	seg, err := l.writer.createIn(dir, slot, l.opts.SegmentSize)
+	if err != nil {
+		return nil //nolint:nilerr // the switch that needs it tries again and tells
+	}
+	if err := seg.file.Close(); err != nil {
+		return err
+	}
+	seg.file = nil
+	l.mu.Lock()
+	l.free = append(l.free, seg)
+	l.mu.Unlock()
+	return nil
+}

@@ -276,7 +276,7 @@ func (d *decoder) decodeScalar(f *Field, v reflect.Value, key string) {
 		what := fault(f, val, fmt.Errorf("%q is neither true nor false and counts as false", text))
 		d.problem(property.Warning, d.place(val), key, what, "write true or false")
 	}
-	if blank := f.Kind == FieldString && strings.TrimSpace(text) == ""; f.Required && (blank || f.Kind == FieldList && v.Len() == 0) {
+	if blank := f.Kind == FieldString && text == ""; f.Required && (blank || f.Kind == FieldList && v.Len() == 0) {
 		d.missing(f, key)
 	}
 	d.effective(f, key, text, val, true)

@@ -38,10 +38,6 @@ type Config struct {
 
 // Check tries the pattern and counts its groups.
 func (c Config) Check(r *component.Report) {
-	if c.Regex == "" {
-		r.Error("regex", "is empty", "give an expression with a group for each header")
-		return
-	}
 	re := regex.Check(r, "regex", c.Regex)
 	if re == nil {
 		return

@@ -148,7 +148,7 @@ func TestCheck(t *testing.T) {
 			"warning: serializers: no group is left for s3, the expression has 1",
 		}},
 		{with(`(.`, "s1", nil), []string{"error: regex: is not a usable regular expression: column "}},
-		{with(``, "s1", nil), []string{"error: regex: is empty"}},
+		{with(``, "s1", nil), []string{"error: regex: is required"}},
 		{with(`(.)(?=x)`, "s1", nil), []string{"advice: regex: is matched by backtracking"}},
 		{settings{"regex": "(.)", "serializers": "s1"}, []string{"error: serializers.s1.name: is required"}},
 		{with(`(.)`, "s1", settings{"serializers.s1.type": "millis"}), []string{`error: serializers.s1.type: "millis" is none of DEFAULT, org.`}},

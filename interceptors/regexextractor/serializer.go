@@ -26,9 +26,6 @@ type Serializer struct {
 
 // Check tries the date pattern.
 func (s Serializer) Check(r *component.Report) {
-	if s.Name == "" {
-		r.Error("name", "is empty", "name the header to set")
-	}
 	switch {
 	case s.Type != millis:
 		if s.Pattern != "" {

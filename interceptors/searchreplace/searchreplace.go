@@ -43,10 +43,6 @@ func (c Config) Check(r *component.Report) {
 	if _, err := charset.Lookup(c.Charset); err != nil {
 		r.Error("charset", err.Error(), "give the name of one, such as UTF-8 or ISO-8859-1")
 	}
-	if c.SearchPattern == "" {
-		r.Error("searchPattern", "is empty", "give the expression of what to replace")
-		return
-	}
 	re := regex.Check(r, "searchPattern", c.SearchPattern)
 	if re == nil {
 		return

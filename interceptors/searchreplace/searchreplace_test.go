@@ -107,7 +107,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{settings{"searchPattern": "(a)", "replaceString": "$1$1"}, nil},
 		{nil, []string{"error: searchPattern: is required"}},
-		{settings{"searchPattern": ""}, []string{"error: searchPattern: is empty"}},
+		{settings{"searchPattern": ""}, []string{"error: searchPattern: is required"}},
 		{settings{"searchPattern": "(a"}, []string{"error: searchPattern: is not a usable regular expression: column "}},
 		{settings{"searchPattern": "a", "replaceString": "$1"}, []string{"error: replaceString: compiling replacement \"$1\" for regular expression \"a\": column 1: there is no group 1"}},
 		{settings{"searchPattern": "a", "replaceString": "5$"}, []string{"error: replaceString: "}},

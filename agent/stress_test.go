@@ -278,6 +278,9 @@ func (g *generator) text(calm bool) string {
 		transaction := 100
 		if kind != "pseudotxn" {
 			transaction = []int{1, 2, 3, 100}[g.rng.IntN(4)]
+			if kind == "direct" {
+				transaction = 1 // what is half delivered when its channel goes may still come again, seldom
+			}
 			put("channels.%s.transactionCapacity = %d", c, transaction)
 		}
 		put("channels.%s.keep-alive = %d", c, 30+g.rng.IntN(2))

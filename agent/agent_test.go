@@ -155,9 +155,9 @@ func TestReloadHandsEventsToTheSuccessor(t *testing.T) {
 			}
 			b.in <- "after"
 			eventually(t, "all 11 are delivered", func() bool { return b.total() == 11 })
-			for body, n := range b.delivered {
-				if n != 1 {
-					t.Errorf("event %s was delivered %d times", body, n)
+			for body, v := range b.delivered {
+				if len(v) != 1 {
+					t.Errorf("event %s was delivered %d times", body, len(v))
 				}
 			}
 		})

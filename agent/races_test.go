@@ -278,3 +278,39 @@ func TestReloadReplacesASinkThatHangs(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatADirectChannelDeliveredOfABatchIsNotDeliveredAgain when the channel is
+// replaced or goes while the rest of the batch is still to be delivered.
+func TestWhatADirectChannelDeliveredOfABatchIsNotDeliveredAgain(t *testing.T) {
+	next := map[string]string{
+		"by another of its type": "a1.channels.c1.type = direct\na1.channels.c1.keep-alive = 100",
+		"by another type":        "a1.channels.c1.type = memory",
+		"by another channel":     "a1.channels = c2\na1.channels.c2.type = memory\na1.sources.r1.channels = c2\na1.sinks.k1.channel = c2",
+	}
+	for name, change := range next {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := benches.get(t.Name())
+				a := newAgent(t, 10*time.Second)
+				start(t, a, simple(t.Name(), "a1.channels.c1.type = direct", "a1.sinks.k1.batchSize = 1", "a1.sinks.k1.stuck = true", "a1.sinks.k1.after = 2"))
+				b.in <- "1 2 3 4 5"
+				pass(time.Second)
+				if n := b.total(); n != 2 {
+					t.Fatalf("%d events were delivered before the reload, want 2", n)
+				}
+				if err := a.Reload(t.Context(), topologyText(t, simple(t.Name(), change))); err != nil {
+					t.Fatal(err)
+				}
+				pass(time.Minute)
+				for _, body := range strings.Fields("1 2 3 4 5") {
+					if n := b.count(body); n != 1 {
+						t.Errorf("event %s was delivered %d times", body, n)
+					}
+				}
+				if err := a.Stop(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}

@@ -90,7 +90,6 @@ func (x *exchange) run(ctx context.Context) error {
 		return err
 	}
 	x.hold()
-	x.settle(ctx)
 	if err := x.drainRemoved(ctx); err != nil {
 		return err
 	}
@@ -126,32 +125,6 @@ func (x *exchange) hold() {
 			x.held[o] = o.emitter.Hold()
 		}
 	}
-}
-
-// settle lets batches finish that are on their way into a channel that goes and
-// has no heir: a direct channel cannot hand on what is half delivered, and the
-// rest would be sent again whole. The sinks still run, so that this takes a
-// moment; a sink that does not deliver is not waited for any longer.
-func (x *exchange) settle(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, settleLimit)
-	defer cancel()
-	for u, h := range x.held {
-		if slices.ContainsFunc(u.spec.Channels, x.goesWithoutHeir) {
-			_ = h.Wait(ctx) // the time is up: some events may arrive twice
-		}
-	}
-}
-
-const settleLimit = 5 * time.Second
-
-// goesWithoutHeir reports whether an old channel does not stay and is no flow.Heir.
-func (x *exchange) goesWithoutHeir(name string) bool {
-	o := x.old.channelUnit(name)
-	if o == nil || o == x.next.channelUnit(name) {
-		return false
-	}
-	_, heir := o.channel.(flow.Heir)
-	return !heir
 }
 
 // drainRemoved empties the volatile channels that are gone. Their sinks still run.

@@ -42,7 +42,7 @@ func init() {
 		return &testSource{benches.get(cfg.Bench)}, nil
 	})
 	component.RegisterSink(component.Info{Type: "testsink"}, func(cfg sinkConfig, env component.Env) (flow.Sink, error) {
-		return &testSink{bench: benches.get(cfg.Bench), cfg: cfg}, nil
+		return &testSink{name: env.Name, bench: benches.get(cfg.Bench), cfg: cfg}, nil
 	})
 	component.RegisterChannel(component.Info{Type: "testgate"}, func(cfg gateConfig, env component.Env) (flow.Channel, error) {
 		inner, err := memory.New(memory.Config{Capacity: cfg.Capacity, TransactionCapacity: cfg.Transaction, KeepAlive: cfg.KeepAlive}, env)
@@ -64,6 +64,7 @@ type sinkConfig struct {
 	Fail   int           `flume:"fail" default:"0" doc:"Fail every so many deliveries."`
 	Reject int           `flume:"reject" default:"0" doc:"Reject for good one of so many events; 0: none."`
 	Stuck  bool          `flume:"stuck" default:"false" doc:"Never deliver."`
+	After  int           `flume:"after" default:"0" doc:"Deliver this many batches before getting stuck."`
 	Hang   bool          `flume:"hang" default:"false" doc:"Deliver nothing until cancelled."`
 	Slow   time.Duration `flume:"slow" unit:"ms" default:"0" doc:"Time of a delivery."`
 }
@@ -111,14 +112,21 @@ func (m markInterceptor) Intercept(b *event.Batch) error {
 
 // bench is what the components of one test share.
 type bench struct {
-	in chan string // bodies for the test sources
+	in chan string // batches for the test sources: bodies with spaces between them
 
 	mu        sync.Mutex
-	delivered map[string]int
+	delivered map[string][]visit
 	starts    int // of test sources
 	sinks     int // that are open
 
-	shut atomic.Bool // gates of test channels
+	shut   atomic.Bool  // gates of test channels
+	reload atomic.Int64 // the number of the present one, for visits
+}
+
+// visit is one delivery of an event.
+type visit struct {
+	sink   string
+	reload int64 // the latest that had begun
 }
 
 var benches = benchRegistry{byName: map[string]*bench{}}
@@ -133,13 +141,16 @@ func (r *benchRegistry) get(name string) *bench {
 	defer r.mu.Unlock()
 	b := r.byName[name]
 	if b == nil {
-		b = &bench{in: make(chan string), delivered: map[string]int{}}
+		b = &bench{in: make(chan string), delivered: map[string][]visit{}}
 		r.byName[name] = b
 	}
 	return b
 }
 
-func (b *bench) count(body string) int {
+func (b *bench) count(body string) int { return len(b.visits(body)) }
+
+// visits returns the deliveries of one event.
+func (b *bench) visits(body string) []visit {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.delivered[body]
@@ -161,7 +172,9 @@ func (s *testSource) Run(ctx context.Context, out flow.Emitter) error {
 		select {
 		case body := <-s.bench.in:
 			b := event.NewBatch()
-			b.AppendCopy([]byte(body))
+			for word := range strings.FieldsSeq(body) {
+				b.AppendCopy([]byte(word))
+			}
 			err := flow.EmitUntilStored(ctx, out, b, nil)
 			b.Release()
 			if err != nil {
@@ -174,6 +187,7 @@ func (s *testSource) Run(ctx context.Context, out flow.Emitter) error {
 }
 
 type testSink struct {
+	name  string
 	bench *bench
 	cfg   sinkConfig
 	calls int
@@ -203,7 +217,7 @@ func (s *testSink) Deliver(ctx context.Context, b *event.Batch) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	if s.cfg.Stuck {
+	if s.cfg.Stuck && s.calls > s.cfg.After {
 		return errors.New("stuck")
 	}
 	if s.cfg.Fail > 0 && s.calls%s.cfg.Fail == 0 {
@@ -221,7 +235,7 @@ func (s *testSink) Deliver(ctx context.Context, b *event.Batch) error {
 			rejected = append(rejected, i)
 			continue
 		}
-		s.bench.delivered[string(body)]++
+		s.bench.delivered[string(body)] = append(s.bench.delivered[string(body)], visit{s.name, s.bench.reload.Load()})
 	}
 	if rejected != nil {
 		return flow.Reject(errors.New("scripted rejection"), rejected...)

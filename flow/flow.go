@@ -50,8 +50,8 @@ type Selector interface {
 type Channel interface {
 	Lifecycle // Open recovers and may be slow; Close leaves everything unacknowledged in place
 
-	// Put stores all of b or none, and returns nil when it is as safe as this
-	// channel makes it. It waits for space, as long as the channel is
+	// Put stores all of b or none (a channel that cannot promise that returns a
+	// Partial), and returns nil when it is as safe as this channel makes it. It waits for space, as long as the channel is
 	// configured to, and then returns ErrFull; or until ctx ends. A ctx that has
 	// ended before the call only means that Put must not wait: with space at
 	// hand it stores b all the same, so that a stopping source gets rid of what
@@ -146,6 +146,15 @@ type PartEmitter interface {
 	// b is stored. stored is the number of leading events that every required
 	// channel holds; no channel holds any of the others.
 	EmitPart(ctx context.Context, b *event.Batch) (stored int, err error)
+}
+
+// Partial is an error of Put by a channel that cannot take back what it did with
+// some events of the batch. Only the missing ones are to be put again.
+type Partial interface {
+	error
+	// Missing returns the indexes, in rising order and never none, of the events
+	// that are not stored for good. The caller may change the slice.
+	Missing() []int
 }
 
 // Reserver is a channel that can promise space before it is given the batch, so

@@ -104,17 +104,24 @@ func (l *liveRoute) closeInterceptors(ctx context.Context) error {
 type progress struct {
 	event   int    // events before this one are in every required channel
 	end     int    // end of the part that rest belongs to
-	rest    []rest // what is missing of a part that other channels have
+	rest    []rest // what is missing of a part of which some channel has something
+	held    []bool // by index in that part: some channel has the event
 	patient bool   // once something is stored, wait for the rest
 }
 
-// rest is what a channel is still to get of a part that other channels have. It is
-// kept as it was selected: the next route may cut other parts, and its selector
-// need not give the same events to the same channels.
+// rest is what a channel is still to get of a part. It is kept as it was selected:
+// the next route may cut other parts, and its selector need not give the same
+// events to the same channels.
 type rest struct {
 	channel string
 	events  *event.Batch // with a reference
-	held    bool         // another channel has them: nothing is missing if this one is gone
+	at      []int        // their indexes in the part, rising
+}
+
+// has reports whether the event at this index of the part is among them.
+func (r *rest) has(index int) bool {
+	_, found := slices.BinarySearch(r.at, index)
+	return found
 }
 
 // begun reports whether failing now would make the source send again what some
@@ -122,27 +129,22 @@ type rest struct {
 func (p *progress) begun() bool { return len(p.rest) > 0 || (p.patient && p.event > 0) }
 
 // keep notes that part is stored but for what shares give to the missing branches.
-func (p *progress) keep(branches []Branch, part *event.Batch, shares []flow.Share, missing []int) {
-	held := make([]bool, part.Len())
-	for i := range shares {
-		if !slices.Contains(missing, i) {
-			for _, n := range indexesOf(part, &shares[i]) {
-				held[n] = true
-			}
-		}
+// The events at the indexes done were stored by one of these before it failed; it
+// is not among their shares any more.
+func (p *progress) keep(branches []Branch, part *event.Batch, shares []flow.Share, missing, done []int) {
+	p.held = make([]bool, part.Len())
+	for _, n := range done {
+		p.held[n] = true
 	}
-	for _, i := range missing {
-		var of [2]flow.Share // those nobody has, and those another channel has
-		for _, n := range indexesOf(part, &shares[i]) {
-			s := &of[0]
-			if held[n] {
-				s = &of[1]
-			}
-			s.Indexes = append(s.Indexes, n)
-		}
-		for k := range of {
-			if !of[k].Empty() {
-				p.rest = append(p.rest, rest{branches[i].Name, share(part, &of[k]), k == 1})
+	for i := range shares {
+		switch {
+		case shares[i].Empty():
+		case slices.Contains(missing, i):
+			at := slices.Clone(indexesOf(part, &shares[i]))
+			p.rest = append(p.rest, rest{branches[i].Name, share(part, &shares[i]), at})
+		default:
+			for _, n := range indexesOf(part, &shares[i]) {
+				p.held[n] = true
 			}
 		}
 	}
@@ -156,16 +158,41 @@ func indexesOf(part *event.Batch, s *flow.Share) []int {
 	return from(0, part.Len())
 }
 
-// shift drops the first n events of the first rest.
-func (p *progress) shift(n int) {
+// stored notes that the channel of the first rest has what is not in missing,
+// which are indexes in that rest.
+func (p *progress) stored(missing []int) {
+	r := &p.rest[0]
+	left, done := split(r.at, missing)
+	for _, n := range done {
+		p.held[n] = true
+	}
+	p.reduce(left, missing)
+}
+
+// drop forgets the first rest.
+func (p *progress) drop() { p.reduce(nil, nil) }
+
+// reduce leaves of the first rest the events at these indexes in it.
+func (p *progress) reduce(at, indexes []int) {
 	r := &p.rest[0]
 	whole := r.events
-	if n < whole.Len() {
-		r.events = whole.View(n, whole.Len())
+	if len(indexes) > 0 {
+		r.events, r.at = share(whole, &flow.Share{Indexes: indexes}), at
 	} else {
 		p.rest = p.rest[1:]
 	}
 	whole.Release()
+}
+
+// uncovered returns the indexes, in the first rest, of the events that no channel
+// has and no other rest is to bring to one.
+func (p *progress) uncovered() (indexes []int) {
+	for i, n := range p.rest[0].at {
+		if !p.held[n] && !slices.ContainsFunc(p.rest[1:], func(r rest) bool { return r.has(n) }) {
+			indexes = append(indexes, i)
+		}
+	}
+	return indexes
 }
 
 // release gives up what is kept.
@@ -224,10 +251,6 @@ func (l *liveRoute) storeRest(ctx context.Context, e *Emitter, p *progress) erro
 	for len(p.rest) > 0 {
 		r := p.rest[0]
 		i := slices.IndexFunc(l.Branches, func(b Branch) bool { return b.Name == r.channel })
-		if i < 0 && r.held {
-			p.shift(r.events.Len())
-			continue
-		}
 		if i < 0 {
 			if err := l.selectAgain(e, p); err != nil {
 				return err
@@ -239,31 +262,43 @@ func (l *liveRoute) storeRest(ctx context.Context, e *Emitter, p *progress) erro
 			n = min(n, limit)
 		}
 		head := r.events.View(0, n)
-		err := l.put(ctx, e, l.Branches[i], head, true)
+		missing, err := l.put(ctx, e, l.Branches[i], head, true)
 		head.Release()
+		p.stored(append(missing, from(n, r.events.Len())...))
 		if err != nil {
 			return err
 		}
-		p.shift(n)
 	}
 	p.event = p.end
 	return nil
 }
 
-// selectAgain finds other channels for the first rest, whose channel is gone.
+// selectAgain finds other channels for the first rest, whose channel is gone. What
+// another channel has, or is to get, is not missed.
 func (l *liveRoute) selectAgain(e *Emitter, p *progress) error {
+	r := p.rest[0]
+	indexes := p.uncovered()
+	if len(indexes) == 0 {
+		p.drop()
+		return nil
+	}
 	plan, _ := e.plans.Get().(*flow.Plan)
 	defer e.plans.Put(plan)
 	plan.Reset(len(l.Branches))
-	events := p.rest[0].events
+	events := share(r.events, &flow.Share{Indexes: indexes})
+	defer events.Release()
 	if err := l.Selector.Select(events, plan); err != nil {
 		return fmt.Errorf("selecting channels: %w", err)
 	}
-	end := p.end
-	p.keep(l.Branches, events, plan.Required(), l.order)
-	p.end = end
+	lost, _ := split(r.at, indexes)
+	for i, s := range plan.Required() {
+		if !s.Empty() {
+			at, _ := split(lost, indexesOf(events, &s))
+			p.rest = append(p.rest, rest{l.Branches[i].Name, share(events, &s), at})
+		}
+	}
 	l.putOptional(e, events, plan.Optional())
-	p.shift(events.Len())
+	p.drop()
 	return nil
 }
 
@@ -301,11 +336,14 @@ func (l *liveRoute) putRequired(ctx context.Context, e *Emitter, part *event.Bat
 			continue
 		}
 		b := share(part, &shares[i])
-		err := l.put(ctx, e, l.Branches[i], b, begun || stored)
+		missing, err := l.put(ctx, e, l.Branches[i], b, begun || stored)
+		partly := err != nil && len(missing) < b.Len()
 		b.Release()
 		if err != nil {
-			if stored {
-				p.keep(l.Branches, part, shares, from(i, len(shares)))
+			if stored || partly {
+				wanted, done := split(indexesOf(part, &shares[i]), missing)
+				shares[i] = flow.Share{Indexes: wanted}
+				p.keep(l.Branches, part, shares, from(i, len(shares)), done)
 			}
 			return err
 		}
@@ -314,22 +352,49 @@ func (l *liveRoute) putRequired(ctx context.Context, e *Emitter, part *event.Bat
 	return nil
 }
 
-// put stores b in one channel. Once begun, a full channel is waited for until ctx
-// ends.
-func (l *liveRoute) put(ctx context.Context, e *Emitter, br Branch, b *event.Batch, begun bool) error {
+// split returns the elements of list at the positions at, which rise, and the others.
+func split(list, at []int) (chosen, others []int) {
+	for i, v := range list {
+		if len(at) > 0 && at[0] == i {
+			chosen, at = append(chosen, v), at[1:]
+		} else {
+			others = append(others, v)
+		}
+	}
+	return chosen, others
+}
+
+// put stores b in one channel. Once begun, which it is when the channel has taken a
+// part, a full channel is waited for until ctx ends. missing are the indexes of the
+// events that are not stored after an error.
+func (l *liveRoute) put(ctx context.Context, e *Emitter, br Branch, b *event.Batch, begun bool) (missing []int, err error) {
+	err = br.Channel.Put(ctx, b)
+	if err == nil {
+		return nil, nil
+	}
+	left := b.Retain()
+	defer func() { left.Release() }()
+	missing = from(0, b.Len())
 	var pause flow.Backoff
 	for {
-		err := br.Channel.Put(ctx, b)
-		if err == nil {
-			return nil
+		passing := flow.ClassOf(err) == flow.ClassRetry
+		if some, ok := errors.AsType[flow.Partial](err); ok {
+			missing, _ = split(missing, some.Missing())
+			rest := share(left, &flow.Share{Indexes: some.Missing()})
+			left.Release()
+			left = rest
+			begun, passing = true, !errors.Is(err, flow.ErrClosed)
 		}
 		err = fmt.Errorf("channel %s: %w", br.Name, err)
-		if !begun || flow.ClassOf(err) != flow.ClassRetry || ctx.Err() != nil {
-			return err
+		if !begun || !passing || ctx.Err() != nil {
+			return missing, err
 		}
 		e.writeFail.Add(1)
 		if !pause.Wait(ctx, flow.Pause(err)) {
-			return err
+			return missing, err
+		}
+		if err = br.Channel.Put(ctx, left); err == nil {
+			return nil, nil
 		}
 	}
 }
@@ -376,7 +441,7 @@ func (l *liveRoute) reserveAll(ctx context.Context, part *event.Batch, shares []
 				for _, m := range reserved[n:] {
 					missing = append(missing, m.branch)
 				}
-				p.keep(l.Branches, part, shares, missing)
+				p.keep(l.Branches, part, shares, missing, nil)
 			}
 			reserved = reserved[n+1:]
 			return false, fmt.Errorf("channel %s: %w", l.Branches[h.branch].Name, err)

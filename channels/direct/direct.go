@@ -65,7 +65,8 @@ func (c *channel) Close(context.Context) error {
 
 // Put returns nil once sinks have acknowledged all events of b. If it gives up
 // while some of them are with a sink, or have been delivered, the error has class
-// Unknown: sending b again may make duplicates.
+// Unknown. If some have been delivered it is a flow.Partial. Those that are with a
+// sink count as missing, so that putting them again may make duplicates.
 func (c *channel) Put(ctx context.Context, b *event.Batch) error {
 	n := b.Len()
 	c.counters.PutAttempt.Add(n)

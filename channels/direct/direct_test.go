@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,6 +107,11 @@ func TestOutcomeOfAPutThatGivesUp(t *testing.T) {
 		{"all given back", func(t *testing.T, ch flow.Channel) { settle(t, take(t, ch, 2, "a", "b").Nack) }, flow.ClassRetry},
 		{"one with a sink", func(t *testing.T, ch flow.Channel) { take(t, ch, 1, "a") }, flow.ClassUnknown},
 		{"one delivered", func(t *testing.T, ch flow.Channel) { settle(t, take(t, ch, 1, "a").Ack) }, flow.ClassUnknown},
+		{"one delivered, one with a sink", func(t *testing.T, ch flow.Channel) {
+			b := take(t, ch, 1, "a")
+			take(t, ch, 1, "b")
+			settle(t, b.Ack)
+		}, flow.ClassUnknown},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -123,6 +129,30 @@ func TestOutcomeOfAPutThatGivesUp(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A put that is cut off says what was delivered, whatever the order.
+func TestAPutThatGivesUpSaysWhatIsMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ch, _ := open(t, Config{TransactionCapacity: 100})
+		done := put(ch, "a", "b", "c", "d", "e")
+		ab, c, d := take(t, ch, 2, "a", "b"), take(t, ch, 1, "c"), take(t, ch, 1, "d")
+		settle(t, d.Ack)
+		settle(t, ab.Nack)
+		settle(t, take(t, ch, 1, "a").Ack)
+		if err := ch.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		err := <-done
+		some, ok := errors.AsType[flow.Partial](err)
+		if !ok || !errors.Is(err, flow.ErrClosed) {
+			t.Fatalf("the put returned %v", err)
+		}
+		if got, want := some.Missing(), []int{1, 2, 4}; !slices.Equal(got, want) {
+			t.Errorf("events %v are said to be missing, want %v", got, want)
+		}
+		settle(t, c.Ack)
+	})
 }
 
 // An idle sink waits; puts and takes of several goroutines pair up.

@@ -31,6 +31,7 @@ type offer struct {
 	at    time.Time
 	next  int    // events from here on were never taken
 	back  []span // taken and given back, sorted, all before next
+	given []span // delivered
 	out   int    // events in open deliveries
 	acked int    // events delivered
 	total int
@@ -101,13 +102,44 @@ func (x *exchange) leave(o *offer, why error) error {
 	for s, ok := o.cut(o.total); ok; s, ok = o.cut(o.total) {
 		x.forget(o.batch, s)
 	}
-	if o.acked > 0 || o.out > 0 {
+	switch {
+	case o.acked > 0:
+		why = flow.Unknown(&partial{error: why, missing: o.undelivered()})
+	case o.out > 0:
 		why = flow.Unknown(why)
 	}
 	o.batch = nil // the put's reference ends with it
 	x.dropIfOver(o)
 	return why
 }
+
+// undelivered returns the indexes of the events that no sink has acknowledged.
+func (o *offer) undelivered() []int {
+	given := make([]bool, o.total)
+	for _, s := range o.given {
+		for i := s.from; i < s.to; i++ {
+			given[i] = true
+		}
+	}
+	var missing []int
+	for i, g := range given {
+		if !g {
+			missing = append(missing, i)
+		}
+	}
+	return missing
+}
+
+// partial is the error of a put some of whose events were delivered.
+type partial struct {
+	error
+	missing []int
+}
+
+var _ flow.Partial = (*partial)(nil)
+
+func (p *partial) Unwrap() error  { return p.error }
+func (p *partial) Missing() []int { return slices.Clone(p.missing) }
 
 // forget removes the events of s from the books.
 func (x *exchange) forget(b *event.Batch, s span) {
@@ -261,6 +293,7 @@ func (d *delivery) settle(acked bool) error {
 	switch {
 	case acked:
 		o.acked += n
+		o.given = append(o.given, d.span)
 		x.settled(d)
 		if o.acked == o.total && !o.left {
 			close(o.done)

@@ -158,7 +158,7 @@ func (a *Agent) Stop(ctx context.Context) error {
 	moved, err := a.stopMovers(limited)
 	errs = append(errs, err)
 	a.drain(limited, t.drainable())
-	errs = append(errs, stopAll(t.sinks, func(u *sinkUnit) error { return a.waiting.stop(limited, u.runner) }))
+	errs = append(errs, a.stopSinks(limited, t.sinks))
 	a.waiting.wg.Wait()
 	lost, kept := a.closeChannels(ctx, append(moved, t.channels...), &errs)
 	a.setCurrent(nil)

@@ -314,3 +314,79 @@ func TestWhatADirectChannelDeliveredOfABatchIsNotDeliveredAgain(t *testing.T) {
 		})
 	}
 }
+
+// TestRowOfDeadLetterChannelsIsRemovedAtOnce while all of them hold events: each is
+// emptied into the next before its sinks are stopped.
+func TestRowOfDeadLetterChannelsIsRemovedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := benches.get(t.Name())
+		row := []string{"a1.channels = c1 second first", "a1.sinks = k1 k2 k3", "a1.sinks.k1.deadLetter = first"}
+		for sink, channel := range map[string]string{"k2": "first", "k3": "second"} {
+			row = append(row, "a1.channels."+channel+".type = memory", "a1.sinks."+sink+".channel = "+channel,
+				"a1.sinks."+sink+".type = testsink", "a1.sinks."+sink+".bench = "+t.Name(), "a1.sinks."+sink+".batchSize = 1", "a1.sinks."+sink+".slow = 50")
+		}
+		row = append(row, "a1.sinks.k1.reject = 1", "a1.sinks.k2.reject = 1", "a1.sinks.k2.deadLetter = second")
+		a := newAgent(t, time.Minute)
+		start(t, a, simple(t.Name(), row...))
+		for i := range 20 {
+			b.in <- fmt.Sprint(i)
+		}
+		pass(300 * time.Millisecond)
+		if first, second := a.current().channelUnit("first").channel.Stats().Events, a.current().channelUnit("second").channel.Stats().Events; first < 2 || second == 0 {
+			t.Fatalf("the channels hold %d and %d events: nothing to show", first, second)
+		}
+		if err := a.Reload(t.Context(), topologyText(t, simple(t.Name()))); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 20 {
+			if n := b.count(fmt.Sprint(i)); n != 1 {
+				t.Errorf("event %d was delivered %d times", i, n)
+			}
+		}
+		if err := a.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestSinkThatWaitsToPutALetterIsNotCutOff: when a reload or a stop comes, the
+// channel for letters is full and the sink that empties it is to stop as well.
+func TestSinkThatWaitsToPutALetterIsNotCutOff(t *testing.T) {
+	with := func(slow int) string {
+		return simple(t.Name(),
+			"a1.channels = c1 letters", "a1.sinks = k1 k2", "a1.sinks.k1.batchSize = 10", "a1.sinks.k1.reject = 2", "a1.sinks.k1.deadLetter = letters",
+			fmt.Sprintf("a1.sinks.k1.slow = %d", slow),
+			"a1.channels.letters.type = testgate", "a1.channels.letters.bench = "+t.Name(), "a1.channels.letters.capacity = 1", "a1.channels.letters.transactionCapacity = 1",
+			"a1.sinks.k2.type = testsink", "a1.sinks.k2.bench = "+t.Name(), "a1.sinks.k2.channel = letters", "a1.sinks.k2.batchSize = 1",
+			fmt.Sprintf("a1.sinks.k2.slow = %d", 100+slow))
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := benches.get(t.Name())
+		a := newAgent(t, 20*time.Second)
+		start(t, a, with(1))
+		for round, change := range []func() error{
+			func() error { return a.Reload(t.Context(), topologyText(t, with(2))) },
+			func() error { return a.Stop(t.Context()) },
+		} {
+			var sent []string
+			for i := range 10 {
+				sent = append(sent, fmt.Sprintf("%d-%d", round, i))
+			}
+			b.in <- strings.Join(sent, " ")
+			pass(150 * time.Millisecond)
+			began := time.Now()
+			if err := change(); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(began); took >= 20*time.Second {
+				t.Errorf("round %d took %v: the letter was waited for in vain", round, took)
+			}
+			pass(time.Minute)
+			for _, body := range sent {
+				if n := b.count(body); n != 1 {
+					t.Errorf("event %s was delivered %d times", body, n)
+				}
+			}
+		}
+	})
+}

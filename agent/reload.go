@@ -151,19 +151,36 @@ func (x *exchange) drainRemoved(ctx context.Context) error {
 	if err := x.empty(ctx, gone); err != nil {
 		return err
 	}
-	for _, u := range letters {
+	for len(letters) > 0 {
+		i := x.firstToEmpty(letters)
+		u := letters[i]
 		if err := x.stop(ctx, x.feeders(u)); err != nil {
 			return err
 		}
+		if err := x.empty(ctx, []*channelUnit{u}); err != nil {
+			return err
+		}
+		letters = slices.Delete(letters, i, i+1)
 	}
-	return x.empty(ctx, letters)
+	return nil
+}
+
+// firstToEmpty returns the index of a dead-letter channel that none of the others
+// fills: the sinks that would fill it from them must go on until they are empty.
+// Where each fills another it is the first, whose sinks can empty it only in part.
+func (x *exchange) firstToEmpty(letters []*channelUnit) int {
+	return max(0, slices.IndexFunc(letters, func(u *channelUnit) bool {
+		return !slices.ContainsFunc(x.feeders(u), func(s *sinkUnit) bool {
+			return slices.ContainsFunc(letters, func(o *channelUnit) bool { return o != u && s.channel() == o.spec.Name })
+		})
+	}))
 }
 
 // feeders returns the old sinks that put dead letters into u.
 func (x *exchange) feeders(u *channelUnit) []*sinkUnit {
 	var out []*sinkUnit
 	for _, s := range x.old.sinks {
-		if slices.ContainsFunc(s.members, func(m *config.Sink) bool { return m.DeadLetter == u.spec.Name }) {
+		if s.feeds(u.spec.Name) {
 			out = append(out, s)
 		}
 	}
@@ -213,7 +230,7 @@ func (x *exchange) stopSinks(ctx context.Context) error {
 func (x *exchange) stop(ctx context.Context, sinks []*sinkUnit) error {
 	sinks = slices.DeleteFunc(sinks, func(u *sinkUnit) bool { return slices.Contains(x.stoppedSinks, u) })
 	x.stoppedSinks = append(x.stoppedSinks, sinks...)
-	return stopAll(sinks, func(u *sinkUnit) error { return x.agent.waiting.stop(ctx, u.runner) })
+	return x.agent.stopSinks(ctx, sinks)
 }
 
 // replaceChannels opens the new channels. One that takes the place of another

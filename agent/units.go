@@ -138,6 +138,36 @@ type sinkUnit struct {
 
 func (u *sinkUnit) channel() string { return u.members[0].Channel }
 
+// feeds reports whether u puts dead letters into this channel.
+func (u *sinkUnit) feeds(channel string) bool {
+	return slices.ContainsFunc(u.members, func(m *config.Sink) bool { return m.DeadLetter == channel })
+}
+
+// stopSinks stops sinks, each after those that fill its channel with dead letters:
+// a sink in the middle of a batch may have to wait until there is space for one.
+func (a *Agent) stopSinks(ctx context.Context, sinks []*sinkUnit) error {
+	var errs []error
+	for rest := slices.Clone(sinks); len(rest) > 0; {
+		fed := func(u *sinkUnit) bool {
+			return slices.ContainsFunc(rest, func(o *sinkUnit) bool { return o != u && o.feeds(u.channel()) })
+		}
+		var now, later []*sinkUnit
+		for _, u := range rest {
+			if fed(u) {
+				later = append(later, u)
+			} else {
+				now = append(now, u)
+			}
+		}
+		if len(now) == 0 {
+			now, later = later, nil // they fill each other's channels
+		}
+		errs = append(errs, stopAll(now, func(u *sinkUnit) error { return a.waiting.stop(ctx, u.runner) }))
+		rest = later
+	}
+	return errors.Join(errs...)
+}
+
 // topology is a set of units that belong together.
 type topology struct {
 	spec     *config.Topology

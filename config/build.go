@@ -58,7 +58,7 @@ func (b *builder) problem(s property.Severity, at property.Position, key, what, 
 // missing or unknown, which is reported.
 func (b *builder) decode(kind component.Kind, typ string, settings property.Settings, typeKey string, scope component.Scope, common ...any) *component.Decoded {
 	if typ == "" {
-		b.decodeCommon(settings, scope, common...)
+		b.decodeUntyped(kind, "It has no type.", settings, scope, common...)
 		return nil
 	}
 	e, ok := component.Lookup(kind, typ)
@@ -69,12 +69,22 @@ func (b *builder) decode(kind component.Kind, typ string, settings property.Sett
 		}
 		what, remedy := component.Unknown(kind, typ)
 		b.problem(property.Error, at, scope.Prefix+typeKey, what, remedy)
-		b.decodeCommon(settings, scope, common...)
+		b.decodeUntyped(kind, what+"; "+remedy, settings, scope, common...)
 		return nil
 	}
 	d := component.Decode(e, settings, scope, common...)
 	b.Problems = append(b.Problems, d.Problems...)
 	return d
+}
+
+// decodeUntyped decodes what all components of a kind have, of one that is no more
+// than that.
+func (b *builder) decodeUntyped(kind component.Kind, why string, settings property.Settings, scope component.Scope, common ...any) {
+	values, _ := b.decodeCommon(settings, scope, common...)
+	if b.untyped == nil {
+		b.untyped = map[string]untyped{}
+	}
+	b.untyped[scope.Prefix] = untyped{kind: kind, why: why, values: values}
 }
 
 // decodeCommon decodes common structs alone.

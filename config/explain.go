@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/flume-go/flume/component"
+	"github.com/flume-go/flume/property"
 )
 
 // Explain writes every value in force below path, where it came from and what it
@@ -41,20 +42,38 @@ func (t *Topology) Explain(w io.Writer, path string) error {
 	return t.nothingAt(path, parts)
 }
 
-// nothingAt says that there is nothing at path and what was meant, most likely.
+// nothingAt says that there is nothing at path and why, or what was meant, most
+// likely.
 func (t *Topology) nothingAt(path string, parts []part) error {
-	var names []string
+	if len(parts) == 0 {
+		return fmt.Errorf("agent %s has nothing to explain:\n%w", t.Agent, t.Problems)
+	}
+	if d, ok := t.droppedAt(path); ok {
+		p, own := t.trouble(d)
+		if !own {
+			return fmt.Errorf("%s.%s is left out because what it needs is left out (--lenient): see flume check", t.Agent, d)
+		}
+		return fmt.Errorf("%s.%s is left out because its configuration is broken (--lenient): %s", t.Agent, d, p)
+	}
+	if p, ok := t.trouble(path); ok {
+		return fmt.Errorf("there is nothing to explain at %q: %s", path, p)
+	}
+	names := make([]string, len(parts))
+	shorts := make([]string, len(parts))
 	var owner *part
 	for i := range parts {
 		p := &parts[i]
-		names = append(names, p.name)
+		names[i], shorts[i] = p.name, p.short()
 		// An interceptor stands below its source: the longest name is the owner.
 		if _, ok := p.inside(path); ok && (owner == nil || len(p.name) > len(owner.name)) {
 			owner = p
 		}
 	}
 	if owner == nil {
-		return unknown(fmt.Sprintf("agent %s has no component", t.Agent), path, names)
+		return unknown(fmt.Sprintf("agent %s has no component", t.Agent), path, names, shorts)
+	}
+	if owner.untyped {
+		return fmt.Errorf("%s.%s (%s) has properties only when its type is known: %s", t.Agent, owner.name, owner.what, owner.summary)
 	}
 	rest, _ := owner.inside(path)
 	keys := owner.keys()
@@ -63,11 +82,44 @@ func (t *Topology) nothingAt(path string, parts []part) error {
 			keys = append(keys, sub)
 		}
 	}
-	return unknown(fmt.Sprintf("%s.%s (%s) has no property", t.Agent, owner.name, owner.what), rest, keys)
+	return unknown(fmt.Sprintf("%s.%s (%s) has no property", t.Agent, owner.name, owner.what), rest, keys, nil)
 }
 
-func unknown(what, name string, known []string) error {
-	if near := component.Nearest(name, known); near != "" {
+// droppedAt returns the component ("sinks.k1") that path leads to, if a lenient
+// build left it out.
+func (t *Topology) droppedAt(path string) (name string, ok bool) {
+	for _, d := range t.Dropped {
+		d, _, _ = strings.Cut(d, " (") // a remark
+		i := strings.LastIndexByte(d, ' ')
+		short := d[i+1:]
+		name = strings.ReplaceAll(d[:i], " ", "") + "s." + short // "sink group g1": "sinkgroups.g1"
+		if within(path, name) || within(path, short) {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// trouble returns the worst problem with what is at path, below or around it, if
+// there is any.
+func (t *Topology) trouble(path string) (worst property.Problem, found bool) {
+	for _, p := range t.Problems {
+		key, ok := strings.CutPrefix(p.Key, t.Agent+".")
+		_, short, _ := strings.Cut(key, ".")
+		if !ok || !(within(path, key) || within(path, short) || within(key, path)) {
+			continue
+		}
+		if !found || p.Severity > worst.Severity {
+			worst, found = p, true
+		}
+	}
+	return worst, found
+}
+
+// unknown says that there is no name among the known ones. others are further
+// names for them.
+func unknown(what, name string, known, others []string) error {
+	if near := component.Nearest(name, slices.Concat(known, others)); near != "" {
 		return fmt.Errorf("%s %q; did you mean %q?", what, name, near)
 	}
 	return fmt.Errorf("%s %q; it has %s", what, name, strings.Join(known, ", "))
@@ -80,6 +132,7 @@ type part struct {
 	what    string // "source netcat"
 	summary string
 	values  []component.Effective
+	untyped bool // what stands below it is not known
 }
 
 func (t *Topology) part(prefix, what, summary string, values []component.Effective) part {
@@ -90,27 +143,34 @@ func (t *Topology) part(prefix, what, summary string, values []component.Effecti
 // parts returns what there is to explain in the order of the flow.
 func (t *Topology) parts() []part {
 	var out []part
-	add := func(d *component.Decoded) {
+	add := func(d *component.Decoded, prefix ...string) {
 		if d != nil {
 			out = append(out, t.part(d.Scope.Prefix, fmt.Sprintf("%s %s", d.Entry.Kind, d.Entry.Info.Type), d.Entry.Info.Summary, d.Effective))
+			return
+		}
+		at := strings.Join(append([]string{t.Agent}, prefix...), ".") + "."
+		if u, ok := t.untyped[at]; ok {
+			p := t.part(at, string(u.kind), u.why, u.values)
+			p.untyped = true
+			out = append(out, p)
 		}
 	}
 	for _, s := range t.Sources {
-		add(s.Decoded)
+		add(s.Decoded, sectionSources, s.Name)
 		for _, i := range s.Interceptors {
-			add(i.Decoded)
+			add(i.Decoded, sectionSources, s.Name, "interceptors", i.Name)
 		}
-		add(s.Selector)
+		add(s.Selector, sectionSources, s.Name, "selector")
 	}
 	for _, c := range t.Channels {
-		add(c.Decoded)
+		add(c.Decoded, sectionChannels, c.Name)
 	}
 	for _, s := range t.Sinks {
-		add(s.Decoded)
+		add(s.Decoded, sectionSinks, s.Name)
 	}
 	for _, g := range t.Groups {
 		out = append(out, t.part(g.prefix, "sink group", "Sinks that stand in for one another.", g.values))
-		add(g.Processor)
+		add(g.Processor, sectionGroups, g.Name, "processor")
 	}
 	return out
 }

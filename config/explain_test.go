@@ -201,6 +201,67 @@ a1.sinkgroups.g1.processor.type = many
 	}
 }
 
+// TestExplainWhatIsBroken: what a check says of a component is the answer to the
+// question what it is.
+func TestExplainWhatIsBroken(t *testing.T) {
+	const text = `
+a1.sources = r1
+a1.sinks = k1 k2 k3 k4
+a1.sources.r1.type = linse
+a1.sources.r1.channels = c1
+a1.sources.r1.port = 1
+a1.sources.r1.interceptors = i1
+a1.sources.r1.interceptors.i1.type = mrak
+a1.channels.c1.type = queue
+a1.sinks.k1.channel = c1
+a1.sinks.k2.type = rows
+a1.sinks.k2.channel = c1
+a1.sinks.k2.format = jsno
+a1.sinks.k3.type = bare
+a1.sinks.k3.channel = c1
+a1.sinks.k9.type = bare
+a1.channels = c1 c2
+a1.sinkgroups = g1
+a1.sinkgroups.g1.sinks = k7
+a1.sinks.k4.type = bare
+a1.sinks.k4.channel = c2
+a1.channels.c2.type = quueu
+`
+	const (
+		source   = `unknown source type "linse"; did you mean "lines"?`
+		unlisted = `x.conf:15:1: warning: a1.sinks.k9: is not listed in a1.sinks and has no effect; add k9 to a1.sinks, or remove its properties`
+	)
+	for _, c := range []struct {
+		path, want string
+		lenient    bool
+	}{
+		{"a1.sources.r1", "a1.sources.r1  (source)\n  " + source + "\n  type         = linse\n", false},
+		{"r1.channels", "a1.sources.r1.channels = c1\n", false},
+		{"r1.port", "a1.sources.r1 (source) has properties only when its type is known: " + source, false},
+		{"r1.interceptors.i1", "a1.sources.r1.interceptors.i1  (interceptor)\n  unknown interceptor type \"mrak\"; did you mean \"mark\"?\n", false},
+		{"k1", "a1.sinks.k1  (sink)\n  It has no type.\n  type       = (not set)\n", false},
+		{"k2.format", `there is nothing to explain at "k2.format": x.conf:12:22: a1.sinks.k2.format: unknown serializer type "jsno"; did you mean "json"?`, false},
+		{"k9", `there is nothing to explain at "k9": ` + unlisted, false},
+		{"a1.sinks.k9.type", `there is nothing to explain at "sinks.k9.type": ` + unlisted, false},
+		{"k8", `agent a1 has no component "k8"; did you mean "k1"?`, false},
+		{"r1", "a1.sources.r1 is left out because its configuration is broken (--lenient): x.conf:3:22: warning: a1.sources.r1.type: " + source, true},
+		{"k4", "a1.sinks.k4 is left out because what it needs is left out (--lenient): see flume check", true},
+		{"g1.sinks", "a1.sinkgroups.g1 is left out because its configuration is broken (--lenient): x.conf:18:26: warning: a1.sinkgroups.g1.sinks: there is no sink \"k7\"; did you mean \"k1\"?", true},
+		{"sources.r1.port", "a1.sources.r1 is left out because its configuration is broken (--lenient): x.conf:3:22: warning: a1.sources.r1.type: " + source, true},
+	} {
+		var b strings.Builder
+		got := ""
+		if err := build(t, text, c.lenient).Explain(&b, c.path); err != nil {
+			got = err.Error()
+		} else {
+			got = b.String()
+		}
+		if !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s (lenient: %v) is explained as\n%s\nwant\n%s", c.path, c.lenient, got, c.want)
+		}
+	}
+}
+
 // golden compares got with a file.
 func golden(t *testing.T, name, got string) {
 	t.Helper()

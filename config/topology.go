@@ -16,6 +16,15 @@ type Topology struct {
 	Problems property.Problems
 	// Dropped are the components that a lenient build left out, as "source r1".
 	Dropped []string
+
+	untyped map[string]untyped // by prefix, for Explain
+}
+
+// untyped is what is known of a component whose type is missing or unknown.
+type untyped struct {
+	kind   component.Kind
+	why    string
+	values []component.Effective // of what all components of the kind have
 }
 
 // Channel is a channel of a topology.

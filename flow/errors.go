@@ -16,7 +16,7 @@ const (
 	// may have it. Tried again, counted as a possible duplicate.
 	ClassUnknown
 	// ClassReject says that some events will never be taken. With a dead-letter channel
-	// they go there; without, the batch is tried again, as in Flume.
+	// they go there; without, they are tried again, as in Flume. See Reject.
 	ClassReject
 	// ClassFatal says that the component cannot work as configured. The component is marked failed
 	// and tried again slowly.
@@ -65,7 +65,18 @@ func Unknown(err error) error { return &classified{class: ClassUnknown, err: err
 // never acceptable, and says that all others have been delivered. Without
 // indexes it says that at least one event is not acceptable and that none has
 // been delivered.
+//
+// What becomes of them without a dead-letter channel follows from that. Where
+// none has been delivered the whole batch goes back to its channel and is tried
+// again. Where others have been, only the rejected ones are tried again, in a batch
+// of their own, and the delivery stays open until they are taken: a channel takes
+// back all of it or nothing, and each return would deliver the others once more.
+// When the sink is stopped before, all of it goes back: after a stop what was
+// delivered of it comes again.
 func Reject(err error, indexes ...int) error {
+	if len(indexes) == 0 {
+		indexes = nil // an empty list must not say that all are delivered
+	}
 	return &classified{class: ClassReject, err: err, rejected: indexes}
 }
 

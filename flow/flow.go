@@ -125,9 +125,10 @@ type Encoding interface {
 
 // Encoder writes events to one stream. Not safe for concurrent use.
 type Encoder interface {
-	// Encode writes all of b. After an error the stream may hold a part of it.
-	// An event that this encoder can never write is rejected (Reject) before
-	// anything of b is written.
+	// Encode writes all of b, or keeps a copy for Flush: nothing of b is needed
+	// when it has returned. After an error the stream may hold a part of it.
+	// If b has an event that this encoder can never write, b is rejected
+	// (Reject, without indexes) before anything of it is written.
 	Encode(b *event.Batch) error
 	// Flush completes what readers of the stream need to see the events so far.
 	// Called after every batch of the sink.

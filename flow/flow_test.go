@@ -13,6 +13,18 @@ import (
 	"github.com/flume-go/flume/event"
 )
 
+// An empty list would say that all other events, so all, are delivered.
+func TestRejectWithAnEmptyListNamesNoEvent(t *testing.T) {
+	for _, err := range []error{Reject(io.EOF), Reject(io.EOF, []int{}...)} {
+		if got := Rejected(err); got != nil {
+			t.Errorf("rejected are %v, want nil", got)
+		}
+	}
+	if got := Rejected(Reject(io.EOF, 2, 1)); !slices.Equal(got, []int{2, 1}) {
+		t.Errorf("rejected are %v", got)
+	}
+}
+
 func TestClassOf(t *testing.T) {
 	base := errors.New("base")
 	for _, c := range []struct {

@@ -22,9 +22,11 @@ const reloadLimit = 10 * time.Minute
 // NewAdmin returns the admin API that the flume.admin.* properties describe;
 // settings are those without that prefix:
 //
-//	address  host:port to listen on
-//	token    what clients send as "Authorization: Bearer <token>"; may be left out
-//	         when address is on the loopback interface, and only then
+//	address    host:port to listen on
+//	token      what clients send as "Authorization: Bearer <token>"; may be left
+//	           out when address is on the loopback interface, and only then
+//	tokenFile  a file with the token, instead of it: arguments of a command line
+//	           can be seen by everybody on the machine. Read once, here.
 //
 // It answers GET /status, as the http reporter does, and POST /reload: 200 with
 // what changed when reload returned nil, 409 with the error's text when it did
@@ -32,8 +34,12 @@ const reloadLimit = 10 * time.Minute
 // ctx ends when the API is closed, not when the client leaves.
 func NewAdmin(given map[string]string, subject Subject, reload func(context.Context) error, o Options) (Reporter, error) {
 	s := newSettings("flume.admin.", given, o.Log)
-	address, token := s.text("address", ""), s.text("token", "")
-	if err := errors.Join(s.finish(), checkAdmin(address, token)); err != nil {
+	address, token := s.text("address", ""), s.secret("token", "tokenFile")
+	err := s.finish()
+	if err == nil {
+		err = checkAdmin(address, token)
+	}
+	if err != nil {
 		return nil, err
 	}
 	a := &admin{subject: subject, reload: reload, options: o}
@@ -63,7 +69,7 @@ func checkAdmin(address, token string) error {
 		return fmt.Errorf("flume.admin.address: %q is not host:port", address)
 	}
 	if token == "" && !loopback(host) {
-		return fmt.Errorf("flume.admin.address: %q can be reached from other machines, which needs flume.admin.token; set one, or listen on 127.0.0.1:%s", address, port)
+		return fmt.Errorf("flume.admin.address: %q can be reached from other machines, which needs flume.admin.token; set it, or flume.admin.tokenFile, or listen on 127.0.0.1:%s", address, port)
 	}
 	return nil
 }
@@ -106,7 +112,7 @@ func (a *admin) authorize(next http.Handler) http.Handler {
 		}
 		if a.token != nil && !a.bears(r) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="flume"`)
-			a.refuse(w, r, http.StatusUnauthorized, "the request needs the header Authorization: Bearer with the value of flume.admin.token")
+			a.refuse(w, r, http.StatusUnauthorized, "the request needs the header Authorization: Bearer with the agent's token")
 			return
 		}
 		next.ServeHTTP(w, r)

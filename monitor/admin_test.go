@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -50,6 +52,52 @@ func newTestAdmin(t *testing.T, token string, f *fake, reload func(context.Conte
 		t.Fatal(err)
 	}
 	return r.(*admin)
+}
+
+// TestAdminTokenFile has the ways to give the token out of sight.
+func TestAdminTokenFile(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	good := write("good", "  s3cret \r\n")
+	for _, c := range []struct {
+		token, file string
+		err         string
+	}{
+		{"", good, ""},
+		{"", " " + good + " ", ""},
+		{"s3cret", "", ""},
+		{"other", good, "flume.admin.tokenFile: flume.admin.token is given, too; remove one of the two"},
+		{"", filepath.Join(dir, "missing"), "missing: no such file or directory"},
+		{"", dir, "is a directory"},
+		{"", write("empty", " \n"), "empty is empty; write the value of flume.admin.token into it"},
+		{"", write("large", strings.Repeat("x", maxSecret+1)), "large has more than 4096 bytes"},
+	} {
+		r, err := NewAdmin(map[string]string{"address": "0.0.0.0:9000", "token": c.token, "tokenFile": c.file}, newFake(), nil, options(t))
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) || !strings.Contains(err.Error(), "flume.admin.tokenFile") {
+				t.Errorf("token %q, file %q: error %v, want %q", c.token, c.file, err, c.err)
+			}
+			if err != nil && strings.Contains(err.Error(), "can be reached") {
+				t.Errorf("token %q, file %q: the error says that there is no token: %v", c.token, c.file, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("token %q, file %q: %v", c.token, c.file, err)
+			continue
+		}
+		for header, want := range map[string]int{"Bearer s3cret": 200, "Bearer": 401, "Bearer " + good: 401} {
+			if w := ask(t, r.(*admin).http.Handler, "GET", "http://other.example/status", "Authorization", header); w.Code != want {
+				t.Errorf("token %q, file %q: %q is answered with %d, want %d", c.token, c.file, header, w.Code, want)
+			}
+		}
+	}
 }
 
 // askAdmin sends a request with the host a client on this machine would name.

@@ -3,7 +3,9 @@ package monitor
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"os"
 	"slices"
 	"sort"
 	"strconv"
@@ -37,6 +39,44 @@ func (s *settings) text(name, def string) string {
 		return v
 	}
 	return def
+}
+
+// maxSecret is the most bytes of a file with a secret: more is some other file.
+const maxSecret = 4096
+
+// secret returns the value of name, or the content of the file that the property
+// fileName names, without white space around it.
+func (s *settings) secret(name, fileName string) string {
+	value, file := s.text(name, ""), s.text(fileName, "")
+	switch {
+	case file == "":
+		return value
+	case value != "":
+		s.fail(fileName, fmt.Sprintf("%s%s is given, too; remove one of the two", s.prefix, name))
+		return ""
+	}
+	text, err := readSmall(file)
+	switch value = strings.TrimSpace(string(text)); {
+	case err != nil:
+		s.fail(fileName, fmt.Sprintf("reading the value of %s%s: %v", s.prefix, name, err))
+	case len(text) > maxSecret:
+		s.fail(fileName, fmt.Sprintf("%s has more than %d bytes; it must hold nothing but the value of %s%s", file, maxSecret, s.prefix, name))
+	case value == "":
+		s.fail(fileName, fmt.Sprintf("%s is empty; write the value of %s%s into it", file, s.prefix, name))
+	default:
+		return value
+	}
+	return ""
+}
+
+// readSmall returns a file's content, at most one byte more than maxSecret.
+func readSmall(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxSecret+1))
 }
 
 // number returns a whole number from lo to hi.

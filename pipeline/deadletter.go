@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -20,11 +21,13 @@ const (
 	HeaderTime      = "flume.deadletter.time"      // when it was given up, RFC 3339
 )
 
-// Rejecting stands before a sink and deals with events that the sink rejects. One
-// such event must not hold up those behind it: a batch that is rejected as a
-// whole is halved until the culprit is alone. With a dead-letter channel the
-// culprit goes there; without, the batch is tried again, as in Flume, and the
-// counter events_poison says so.
+// Rejecting stands before a sink and deals with events that the sink rejects. With
+// a dead-letter channel they go there, and hold up nothing: a batch that is
+// rejected as a whole is halved until the culprit is alone. Without one they are
+// tried again, as in Flume, and the counter events_poison says so. A rejection of a
+// part, which says that the others are delivered, is then passed on, for the runner
+// to try that part alone; one of all events is an error like any other, after which
+// a group gives them to its next sink.
 type Rejecting struct {
 	name    string
 	sink    flow.Sink
@@ -65,18 +68,28 @@ func (r *Rejecting) Deliver(ctx context.Context, b *event.Batch) error {
 }
 
 func (r *Rejecting) handle(ctx context.Context, b *event.Batch, err error) error {
-	if r.letters == nil {
-		r.poison.Add(1)
-		if r.state.Fail(StateRetrying, err) {
-			r.log.Error("the sink rejects events for good; they block its channel until they can be delivered",
-				"error", err, "remedy", "set deadLetter to a channel for such events")
-		}
+	indexes := rejectedOf(b, err)
+	switch {
+	case r.letters == nil:
+		return r.blocked(b, indexes, err)
+	case indexes != nil:
+		return r.bury(ctx, b, indexes, err)
+	default:
+		return r.bisect(ctx, b, err)
+	}
+}
+
+// blocked returns the error for events that have nowhere else to go.
+func (r *Rejecting) blocked(b *event.Batch, indexes []int, err error) error {
+	r.poison.Add(1)
+	if r.state.Fail(StateRetrying, err) {
+		r.log.Error("the sink rejects events for good; they block its channel until they can be delivered",
+			"error", err, "remedy", "set deadLetter to a channel for such events")
+	}
+	if indexes == nil || len(indexes) == b.Len() {
 		return flow.Retry(err)
 	}
-	if indexes := flow.Rejected(err); indexes != nil {
-		return r.bury(ctx, b, indexes, err)
-	}
-	return r.bisect(ctx, b, err)
+	return err
 }
 
 // bisect finds the rejected events of b, all of which is undelivered, by halves.
@@ -109,7 +122,7 @@ func (r *Rejecting) deliverPart(ctx context.Context, part *event.Batch) error {
 		}
 		switch flow.ClassOf(err) {
 		case flow.ClassReject:
-			if indexes := flow.Rejected(err); indexes != nil {
+			if indexes := rejectedOf(part, err); indexes != nil {
 				return r.bury(ctx, part, indexes, err)
 			}
 			return r.bisect(ctx, part, err)
@@ -147,12 +160,17 @@ func (r *Rejecting) bury(ctx context.Context, b *event.Batch, indexes []int, rea
 // events of the batch are delivered, so that failing would deliver them twice.
 // That is also worse than a letter that is in the channel twice.
 func (r *Rejecting) put(ctx context.Context, letters *event.Batch) error {
-	defer letters.Release()
+	defer func() { letters.Release() }()
 	var pause flow.Backoff
 	for {
 		err := r.letters.Channel.Put(ctx, letters)
 		if err == nil {
 			return nil
+		}
+		if some, ok := errors.AsType[flow.Partial](err); ok {
+			rest := share(letters, &flow.Share{Indexes: some.Missing()})
+			letters.Release()
+			letters = rest
 		}
 		switch flow.ClassOf(err) {
 		case flow.ClassRetry, flow.ClassUnknown:

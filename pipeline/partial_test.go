@@ -104,3 +104,22 @@ func expectEach(t *testing.T, channel string, got []string, n int) {
 		t.Errorf("channel %s got %v, want each of %d once", channel, got, n)
 	}
 }
+
+// TestLettersThatAreStoredAreNotPutAgain when the channel took only some of them.
+func TestLettersThatAreStoredAreNotPutAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ch, letters := memory(t), memory(t)
+		sink := &scriptedSink{answer: poison(true)}
+		runSink(t, ch, sink, &Branch{Name: "letters", Channel: half{letters, flow.ErrFull}})
+		put(t, ch, "bad0", "1", "bad2", "3", "bad4", "bad5")
+		pass(time.Minute)
+		got := contents(t, letters)
+		slices.Sort(got)
+		if want := []string{"bad0", "bad2", "bad4", "bad5"}; !slices.Equal(got, want) {
+			t.Errorf("the letters are %v, want %v", got, want)
+		}
+		if got := sink.delivered(); !slices.Equal(got, []string{"1", "3"}) {
+			t.Errorf("delivered %v", got)
+		}
+	})
+}

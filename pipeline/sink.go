@@ -120,20 +120,29 @@ func (r *SinkRunner) run(takeCtx, hardCtx context.Context) {
 	var pause flow.Backoff
 	in := taker{channel: r.Channel, batch: r.Batch, empty: r.Empty}
 	defer in.stop()
-	for {
-		d, err := in.next(takeCtx)
-		if err != nil {
-			if takeCtx.Err() != nil || flow.ClassOf(err) == flow.ClassShutdown {
-				return
-			}
-			r.failed(fmt.Errorf("taking from the channel: %w", err))
-			r.count("ChannelReadFail")
-			if !pause.Wait(takeCtx, 0) {
-				return
-			}
-			continue
+	var out outgoing
+	defer func() {
+		if err := out.giveBack(); err != nil {
+			r.Log.Error("returning events to the channel failed", "error", err)
 		}
-		wait, err := r.deliver(hardCtx, d)
+	}()
+	for {
+		if out.delivery == nil {
+			d, err := in.next(takeCtx)
+			if err != nil {
+				if takeCtx.Err() != nil || flow.ClassOf(err) == flow.ClassShutdown {
+					return
+				}
+				r.failed(fmt.Errorf("taking from the channel: %w", err))
+				r.count("ChannelReadFail")
+				if !pause.Wait(takeCtx, 0) {
+					return
+				}
+				continue
+			}
+			out.delivery = d
+		}
+		wait, err := r.deliver(hardCtx, &out)
 		if err == nil {
 			if r.status.Set(StateRunning) {
 				r.Log.Info("sink is delivering again")
@@ -216,25 +225,40 @@ func (t *taker) stop() {
 	}
 }
 
-// deliver hands one delivery to the sink and settles it. On error it returns the
-// pause that the error asks for.
-func (r *SinkRunner) deliver(ctx context.Context, d flow.Delivery) (time.Duration, error) {
-	err := safely(r.Log, func() error { return r.Sink.Deliver(ctx, d.Batch()) })
+// deliver hands a delivery to the sink and settles it, unless a part of it is
+// delivered and a part is not: then it stays with the runner, which comes back
+// with what is left. On error it returns the pause that the error asks for.
+func (r *SinkRunner) deliver(ctx context.Context, o *outgoing) (time.Duration, error) {
+	err := r.deliverRest(ctx, o)
 	if err == nil {
-		if err := d.Ack(); err != nil {
+		if err := o.ack(); err != nil {
 			// Delivered, but the channel will hand it out again.
 			return 0, fmt.Errorf("acknowledging to the channel, the events may be delivered twice: %w", err)
 		}
 		return 0, nil
 	}
-	if nack := d.Nack(); nack != nil {
-		err = errors.Join(err, fmt.Errorf("returning events to the channel: %w", nack))
+	if o.rest == nil {
+		if nack := o.giveBack(); nack != nil {
+			err = errors.Join(err, fmt.Errorf("returning events to the channel: %w", nack))
+		}
 	}
 	pause := flow.Pause(err)
 	if flow.ClassOf(err) == flow.ClassFatal {
 		pause = max(pause, fatalPause)
 	}
 	return pause, err
+}
+
+// deliverRest gives the sink what is not delivered of o. As long as a rejection
+// says that a part now is, the rest is tried once more, at once: in a group it
+// may be another sink's turn.
+func (r *SinkRunner) deliverRest(ctx context.Context, o *outgoing) error {
+	for {
+		err := safely(r.Log, func() error { return r.Sink.Deliver(ctx, o.batch()) })
+		if err == nil || !o.keep(rejectedOf(o.batch(), err)) {
+			return err
+		}
+	}
 }
 
 func (r *SinkRunner) failed(err error) {

@@ -64,7 +64,8 @@ func (r *SourceRunner) Start() {
 }
 
 // Stop makes the source stop accepting and waits until it has finished what it
-// had, or until ctx ends. A stopped runner may be started again.
+// had, or until ctx ends; one that stops at once has the time for it in any case.
+// A stopped runner may be started again.
 func (r *SourceRunner) Stop(ctx context.Context) error {
 	r.mu.Lock()
 	cancel, done := r.cancel, r.done
@@ -80,15 +81,24 @@ func (r *SourceRunner) Stop(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
+	}
+	select {
+	case <-done:
+		return nil
+	case <-time.After(moment):
 		return fmt.Errorf("source %s has not stopped: %w", r.Name, context.Cause(ctx))
 	}
 }
 
+// moment is what a source needs to stop that has nothing to finish.
+const moment = 100 * time.Millisecond
+
 func (r *SourceRunner) loop(ctx context.Context) {
 	pause := flow.Backoff{Min: restartMin, Max: restartMax}
+	grace := startGrace
 	for ctx.Err() == nil {
 		began := time.Now()
-		err := r.run(ctx)
+		err := r.run(ctx, grace)
 		if ctx.Err() != nil {
 			if err != nil && flow.ClassOf(err) != flow.ClassShutdown {
 				r.Log.Warn("source stopped with an error", "error", err)
@@ -102,22 +112,31 @@ func (r *SourceRunner) loop(ctx context.Context) {
 			<-ctx.Done()
 			return
 		}
-		if time.Since(began) > settled {
+		worked := time.Since(began)
+		if worked > settled {
 			pause.Reset()
 		}
-		state := StateRetrying
-		if flow.ClassOf(err) == flow.ClassFatal {
-			state = StateFailed
+		grace = graceAfter(worked)
+		if !pause.Wait(ctx, r.failed(err)) {
+			return
 		}
-		if r.status.Fail(state, err) {
-			r.Log.Error("source failed; it is tried again until it works", "error", err)
-		}
-		pause.Wait(ctx, flow.Pause(err))
 	}
 }
 
-// run runs the source once. It counts as running while it has not failed.
-func (r *SourceRunner) run(ctx context.Context) (err error) {
+// failed notes a failure and returns the pause that it asks for.
+func (r *SourceRunner) failed(err error) time.Duration {
+	state, wait := StateRetrying, flow.Pause(err)
+	if flow.ClassOf(err) == flow.ClassFatal {
+		state, wait = StateFailed, max(wait, fatalPause)
+	}
+	if r.status.Fail(state, err) {
+		r.Log.Error("source failed; it is tried again until it works", "error", err)
+	}
+	return wait
+}
+
+// run runs the source once. It counts as running when it has not failed for grace.
+func (r *SourceRunner) run(ctx context.Context, grace time.Duration) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.Log.Error("the source panicked; this is a bug in it", "panic", p, "stack", string(debug.Stack()))
@@ -125,20 +144,46 @@ func (r *SourceRunner) run(ctx context.Context) (err error) {
 		}
 	}()
 	if l, ok := r.Source.(flow.Lifecycle); ok {
-		if err := l.Open(ctx); err != nil {
-			return errors.Join(fmt.Errorf("opening: %w", err), l.Close(ctx))
-		}
+		// Closing must be allowed to work after the stop.
 		defer func() { err = errors.Join(err, l.Close(context.WithoutCancel(ctx))) }()
+		if err := l.Open(ctx); err != nil {
+			return fmt.Errorf("opening: %w", err)
+		}
 	}
-	up := time.AfterFunc(startGrace, func() {
-		if r.status.Set(StateRunning) {
+	defer r.runningAfter(grace)()
+	return r.Source.Run(ctx, r.Out)
+}
+
+// runningAfter enters StateRunning after grace, unless the function that it returns
+// is called before: from its return on the state is the caller's again.
+func (r *SourceRunner) runningAfter(grace time.Duration) (end func()) {
+	var mu sync.Mutex
+	ended := false
+	up := time.AfterFunc(grace, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !ended && r.status.Set(StateRunning) {
 			r.Log.Info("source is running")
 		}
 	})
-	defer up.Stop()
-	return r.Source.Run(ctx, r.Out)
+	return func() {
+		up.Stop() // it may have fired a moment ago, and be late
+		mu.Lock()
+		defer mu.Unlock()
+		ended = true
+	}
 }
 
 // startGrace is how long a source must not fail to count as running: binding a
 // port or opening a directory fails at once.
 const startGrace = 20 * time.Millisecond
+
+// graceAfter is startGrace for a source that failed after it had worked for so
+// long. It has to do better than the last time: one that fails whenever a
+// connection times out is not running in between.
+func graceAfter(worked time.Duration) time.Duration {
+	if worked > settled {
+		return startGrace
+	}
+	return min(2*worked+startGrace, settled)
+}

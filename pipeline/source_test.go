@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,9 +32,9 @@ func TestSourceThatFailsIsRunAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				runs := 0
+				var runs atomic.Int32
 				r := newSourceRunner(t, sourceFunc(func(ctx context.Context, _ flow.Emitter) error {
-					if runs++; runs <= 3 {
+					if runs.Add(1) <= 3 {
 						return fail()
 					}
 					<-ctx.Done()
@@ -48,9 +49,15 @@ func TestSourceThatFailsIsRunAgain(t *testing.T) {
 				if s := r.Status(); s.State != want || s.Error == nil {
 					t.Errorf("status %+v", s)
 				}
-				pass(time.Minute)
-				if s := r.Status(); runs != 4 || s.State != StateRunning || !s.Healthy() {
-					t.Errorf("after %d runs status %+v", runs, s)
+				if name == "fatal" {
+					pass(fatalPause - time.Second)
+					if n := runs.Load(); n != 1 {
+						t.Errorf("%d runs within the long pause", n)
+					}
+				}
+				pass(2 * time.Minute)
+				if s := r.Status(); runs.Load() != 4 || s.State != StateRunning || !s.Healthy() {
+					t.Errorf("after %d runs status %+v", runs.Load(), s)
 				}
 				if err := r.Stop(t.Context()); err != nil {
 					t.Error(err)
@@ -89,6 +96,102 @@ func TestStopSaysWhichSourceHangs(t *testing.T) {
 		}
 		close(release)
 	})
+}
+
+// TestStopGivesASourceTheMomentItNeeds: the time is over before it is told.
+func TestStopGivesASourceTheMomentItNeeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newSourceRunner(t, sourceFunc(func(ctx context.Context, _ flow.Emitter) error { <-ctx.Done(); return nil }))
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 20 {
+			r.Start()
+			synctest.Wait()
+			if err := r.Stop(over); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// TestSourceThatFailsAfterAWhileIsNotRunningInBetween: health would go up and down,
+// with two lines in the log each time.
+func TestSourceThatFailsAfterAWhileIsNotRunningInBetween(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var works atomic.Bool
+		r := newSourceRunner(t, sourceFunc(func(ctx context.Context, _ flow.Emitter) error {
+			if !works.Load() {
+				flow.Sleep(ctx, 5*time.Second) // a connection that times out
+				return errScripted
+			}
+			<-ctx.Done()
+			return nil
+		}))
+		r.Start()
+		pass(time.Second)
+		if s := r.Status(); s.State != StateRunning {
+			t.Errorf("at first %+v", s)
+		}
+		pass(5 * time.Second)
+		for range 100 {
+			if s := r.Status(); s.State != StateRetrying {
+				t.Fatalf("after %d failures %+v", s.Failures, s)
+			}
+			pass(time.Second)
+		}
+		works.Store(true)
+		pass(settled)
+		if s := r.Status(); s.State != StateRunning {
+			t.Errorf("after it has worked for a while %+v", s)
+		}
+	})
+}
+
+// TestSourceThatFailsJustWhenItWouldCountAsRunning: the failure counts.
+func TestSourceThatFailsJustWhenItWouldCountAsRunning(t *testing.T) {
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			r := newSourceRunner(t, sourceFunc(func(ctx context.Context, _ flow.Emitter) error {
+				flow.Sleep(ctx, startGrace)
+				return errScripted
+			}))
+			r.Start()
+			pass(startGrace)
+			if s := r.Status(); s.State != StateRetrying {
+				t.Fatalf("status %+v", s)
+			}
+			_ = r.Stop(t.Context())
+		})
+	}
+}
+
+// TestSourceIsClosedAfterAStopWhileItOpens: closing has a context that is not over.
+func TestSourceIsClosedAfterAStopWhileItOpens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slowOpener{}
+		r := newSourceRunner(t, s)
+		r.Start()
+		synctest.Wait()
+		if err := r.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if !s.closed || s.closing != nil {
+			t.Errorf("closed: %v, with a context that says %v", s.closed, s.closing)
+		}
+	})
+}
+
+// slowOpener waits in Open until it is stopped.
+type slowOpener struct {
+	sourceFunc
+	closed  bool
+	closing error // of the context that Close got
+}
+
+func (s *slowOpener) Open(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+func (s *slowOpener) Close(ctx context.Context) error {
+	s.closed, s.closing = true, ctx.Err()
+	return nil
 }
 
 // lifecycleSource counts how it is opened and closed.

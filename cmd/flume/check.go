@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -94,20 +95,9 @@ warnings. 2: the configuration cannot be read.`,
 }
 
 func (o *options) check(cmd *cobra.Command) (property.Problems, []string, error) {
-	log := slog.New(slog.DiscardHandler)
-	lo := o.loadOptions(log)
-	lo.BackupDir = "" // a check leaves no traces
-	if lo.Agent == "" {
-		lo.Agent = "*" // only names the ZooKeeper node, which is not used
-	}
-	loader, err := load.New(lo)
+	result, err := o.loadOnce(cmd.Context())
 	if err != nil {
-		return nil, nil, usageError(err)
-	}
-	defer loader.Close()
-	result, err := loader.Load(cmd.Context())
-	if err != nil {
-		return nil, nil, configError(err)
+		return nil, nil, err
 	}
 	agents := []string{o.name}
 	if o.name == "" {
@@ -117,7 +107,7 @@ func (o *options) check(cmd *cobra.Command) (property.Problems, []string, error)
 		return result.Problems, nil, nil // it may have agents once those are mended
 	}
 	if len(agents) == 0 {
-		return nil, nil, configError(errors.New("the configuration names no agent"))
+		return nil, nil, configError(noAgent(result))
 	}
 	// What is wrong with the file as a whole comes with every agent: once is enough.
 	seen := map[property.Problem]bool{}
@@ -132,6 +122,37 @@ func (o *options) check(cmd *cobra.Command) (property.Problems, []string, error)
 	}
 	all.Sort()
 	return all, agents, nil
+}
+
+// loadOnce loads the configuration to look at it, and leaves no traces.
+func (o *options) loadOnce(ctx context.Context) (load.Result, error) {
+	lo := o.loadOptions(slog.New(slog.DiscardHandler))
+	lo.BackupDir = ""
+	if lo.Agent == "" {
+		if lo.ZooKeeper != "" {
+			return load.Result{}, usageError(fmt.Errorf("%w: in ZooKeeper each agent has a node of its own", errNoName))
+		}
+		lo.Agent = "*" // nothing but the ZooKeeper node depends on it
+	}
+	loader, err := load.New(lo)
+	if err != nil {
+		return load.Result{}, usageError(err)
+	}
+	defer loader.Close()
+	result, err := loader.Load(ctx)
+	if err != nil {
+		return load.Result{}, configError(err)
+	}
+	return result, nil
+}
+
+// noAgent says that a configuration, which has properties, names no agent. Most
+// likely it is a file of another kind.
+func noAgent(r load.Result) error {
+	for key, v := range r.Properties.All() {
+		return fmt.Errorf("the configuration names no agent: keys are written <agent>.sources, <agent>.channels, …, and the first one is %q (%s); is it a properties file?", key, v.Key)
+	}
+	return errors.New("the configuration names no agent")
 }
 
 func writeCheck(w io.Writer, format string, ps property.Problems, agents []string) error {
@@ -182,21 +203,19 @@ printed to standard error. 2: it cannot be read, or has no such component or pro
 }
 
 func (o *options) explain(cmd *cobra.Command, path string) error {
-	lo := o.loadOptions(slog.New(slog.DiscardHandler))
-	lo.BackupDir = ""
-	if lo.Agent == "" {
-		lo.Agent = "*"
-	}
-	loader, err := load.New(lo)
+	result, err := o.loadOnce(cmd.Context())
 	if err != nil {
-		return usageError(err)
+		return err
 	}
-	defer loader.Close()
-	result, err := loader.Load(cmd.Context())
-	if err != nil {
-		return configError(err)
+	agents := config.NewModel(result.Properties).Agents()
+	if len(agents) == 0 && result.Problems.HasErrors() {
+		printProblems(cmd.ErrOrStderr(), result.Problems) // it may have agents once those are mended
+		return &exitError{code: exitFail}
 	}
-	name, err := chooseAgent(o.name, path, config.NewModel(result.Properties).Agents())
+	if len(agents) == 0 {
+		return configError(noAgent(result))
+	}
+	name, err := chooseAgent(o.name, path, agents)
 	if err != nil {
 		return configError(err)
 	}

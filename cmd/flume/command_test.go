@@ -179,6 +179,33 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
+// TestExplainWhatIsBroken: explain answers with what check says of it.
+func TestExplainWhatIsBroken(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "a.conf"), change(plain, "type = netcat", "type = netcta"))
+	writeFile(t, filepath.Join(dir, "a.json"), `{"a1": {"sources": "r1"}}`)
+	const unknown = `unknown source type "netcta"; did you mean "netcat"?`
+	for _, tt := range []struct {
+		args   string
+		code   int
+		stdout string
+		stderr string
+	}{
+		{"explain -f a.conf a1.sources.r1", exitFail, "a1.sources.r1  (source)\n  " + unknown, "a.conf:4:22: a1.sources.r1.type: " + unknown},
+		{"explain -f a.conf r1.port", exitUsage, "", "a1.sources.r1 (source) has properties only when its type is known: " + unknown},
+		{"explain --lenient -f a.conf r1", exitUsage, "", "a1.sources.r1 is left out because its configuration is broken (--lenient): a.conf:4:22: warning: a1.sources.r1.type: " + unknown},
+		{"explain -f a.json", exitFail, "", "a.json: is a json file"},
+	} {
+		code, stdout, stderr := runFlume(t, dir, strings.Fields(tt.args)...)
+		if code != tt.code {
+			t.Errorf("%s: exit code %d, want %d", tt.args, code, tt.code)
+		}
+		wantAll(t, tt.args, stdout, tt.stdout)
+		wantAll(t, tt.args, stderr, tt.stderr)
+	}
+}
+
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -112,6 +112,7 @@ func TestNoConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "a.conf"), plain)
 	writeFile(t, filepath.Join(dir, "empty.conf"), "# nothing yet\n")
+	writeFile(t, filepath.Join(dir, "a.txt"), `{"a1": {"sources": "r1"}}`)
 	if err := os.Mkdir(filepath.Join(dir, "conf.d"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +129,12 @@ func TestNoConfiguration(t *testing.T) {
 		{"check none.conf", "opening configuration file: open none.conf"},
 		{"check conf.d", "configuration file conf.d is a directory"},
 		{"check", "no configuration was given"},
-		{"explain -f a.conf a1.sinks.k9", `k9`},
+		{"explain -f a.conf a1.sinks.k9", `agent a1 has no component "sinks.k9"; did you mean "sinks.k1"?`},
+		{"explain -f a.conf -n a11", `the configuration has no agent named "a11"; did you mean "a1"?`},
+		{"check a.txt", `the configuration names no agent: keys are written <agent>.sources, <agent>.channels, …, and the first one is "{\"a1\"" (a.txt:1:1); is it a properties file?`},
+		{"explain -f a.txt", `the configuration names no agent: keys are written`},
+		{"check -z 127.0.0.1:1", "the agent's name is missing; give it with --name: in ZooKeeper each agent has a node of its own"},
+		{"explain -z 127.0.0.1:1 r1", "the agent's name is missing"},
 		{"explain -f none.conf", "opening configuration file: open none.conf"},
 	} {
 		t.Run(tt.args, func(t *testing.T) {

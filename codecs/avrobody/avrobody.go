@@ -130,10 +130,10 @@ func (e *encoder) Encode(b *event.Batch) error {
 // check returns the one schema of all events of b and of the file.
 func (e *encoder) check(b *event.Batch) (*schema, error) {
 	var (
-		last  origin
-		s     *schema
-		file  = e.file
-		wrong misfit
+		last origin
+		s    *schema
+		file = e.file
+		runs []int
 	)
 	for i := range b.Events() {
 		ev := b.At(i)
@@ -148,7 +148,7 @@ func (e *encoder) check(b *event.Batch) (*schema, error) {
 			file = s
 		}
 		if s.text != file.text {
-			wrong.runs = append(wrong.runs, i)
+			runs = append(runs, i)
 			file = s
 		}
 		if e.cfg.Validate {
@@ -157,9 +157,8 @@ func (e *encoder) check(b *event.Batch) (*schema, error) {
 			}
 		}
 	}
-	if wrong.runs != nil {
-		wrong.at = wrong.runs[0]
-		return nil, flow.Reject(&wrong)
+	if runs != nil {
+		return nil, flow.Reject(&misfit{runs: runs, at: runs[0]})
 	}
 	return file, nil
 }

@@ -169,9 +169,10 @@ func checkExample(t *testing.T, s *subject) {
 // suites are the packages of conform that prove what a kind of component does
 // with events.
 var suites = map[component.Kind]string{
-	component.KindSource:  "sourcetest",
-	component.KindChannel: "channeltest",
-	component.KindSink:    "sinktest",
+	component.KindSource:     "sourcetest",
+	component.KindChannel:    "channeltest",
+	component.KindSink:       "sinktest",
+	component.KindSerializer: "codectest",
 }
 
 func checkSuite(t *testing.T, s *subject) {

@@ -184,7 +184,7 @@ func (r *rig) free(b *event.Batch) {
 	if invariants.Enabled && batches.Alive(b) {
 		r.fatalf("the sink keeps a reference on the batch")
 	}
-	scribble()
+	batches.Scribble()
 }
 
 // deliver delivers n new events, which must succeed, and returns their ids.
@@ -257,14 +257,4 @@ func (r *rig) expectAfterErrors(want []int) {
 	if !slices.Equal(lasts, want) {
 		r.fatalf("arrived are, leaving out what was repeated, events %v\nwant %v", lasts, want)
 	}
-}
-
-// scribble fills recycled memory with something else.
-func scribble() {
-	b := event.NewBatch()
-	for range 20 {
-		e := b.AppendCopy(bytes.Repeat([]byte("#"), 400))
-		b.SetHeader(e, "id", "#")
-	}
-	b.Release()
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/flume-go/flume/component"
@@ -154,7 +153,7 @@ func outcome(t *testing.T, h Harness, name string) string {
 			continue
 		}
 		rec := &recorder{TB: t}
-		synctest.Test(t, func(*testing.T) {
+		inBubble(t, &h, func(*testing.T) {
 			defer func() {
 				if p := recover(); p != nil && p != any(failed{}) {
 					panic(p)

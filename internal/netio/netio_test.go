@@ -184,6 +184,42 @@ func TestServerOfClosedListener(t *testing.T) {
 	}
 }
 
+// dying is a listener that accepts one connection and fails for good.
+type dying struct {
+	net.Listener
+	conn net.Conn
+}
+
+func (d *dying) Accept() (net.Conn, error) {
+	conn := d.conn
+	d.conn = nil
+	if conn == nil {
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+
+func (d *dying) Close() error { return nil }
+
+// TestServerOfDyingListener: whoever waits for space in a full channel, which may
+// never come, must not keep the source from starting again.
+func TestServerOfDyingListener(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, client := net.Pipe()
+		defer client.Close()
+		s := &Server{Log: slog.New(slog.DiscardHandler), Handle: func(work context.Context, _ net.Conn) {
+			<-work.Done() // as Emit does
+		}}
+		begin := time.Now()
+		if err := s.Serve(t.Context(), &dying{conn: server}); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Serve returned %v", err)
+		}
+		if d := time.Since(begin); d != Grace {
+			t.Errorf("after %v", d)
+		}
+	})
+}
+
 // TestServerClosesWhoDoesNotEnd: a handler that does not heed the interruption
 // loses its connection, and its context, after Grace.
 func TestServerClosesWhoDoesNotEnd(t *testing.T) {

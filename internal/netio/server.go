@@ -29,8 +29,8 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 // Server accepts connections and serves each in a goroutine of its own.
 type Server struct {
 	// Handle serves a connection until its end or that of ctx, and need not
-	// close it. When the server stops, reads of conn fail; ctx, under
-	// which events are handed on, ends Grace later.
+	// close it. When the server stops, or its listener fails, reads of conn
+	// fail; ctx, under which events are handed on, ends Grace later.
 	Handle func(ctx context.Context, conn net.Conn)
 	// Max is the most connections at one time; 0 means no limit.
 	Max int
@@ -59,7 +59,10 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	stop()
 	ln.Close()
 	s.interrupt()
-	last := time.AfterFunc(Grace, s.closeAll)
+	last := time.AfterFunc(Grace, func() {
+		end() // nobody else does while ctx is on
+		s.closeAll()
+	})
 	s.wg.Wait()
 	last.Stop()
 	return err

@@ -36,3 +36,14 @@ func Alive(b *event.Batch) (yes bool) {
 	b.Release()
 	return true
 }
+
+// Scribble fills memory that was released with something else, where that is
+// recycled: what still points into it then shows.
+func Scribble() {
+	b := event.NewBatch()
+	for range 20 {
+		e := b.AppendCopy(bytes.Repeat([]byte("#"), 400))
+		b.SetHeader(e, "id", "#")
+	}
+	b.Release()
+}

@@ -26,6 +26,7 @@ import (
 	_ "github.com/flume-go/flume/selectors/replicating"
 
 	_ "github.com/flume-go/flume/channels/direct"
+	_ "github.com/flume-go/flume/channels/file"
 	_ "github.com/flume-go/flume/channels/memory"
 	_ "github.com/flume-go/flume/channels/pseudotxn"
 

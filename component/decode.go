@@ -124,7 +124,7 @@ func (d *Decoded) BatchSize(transaction bool) (n int, key string, ok bool) {
 	for i := range d.Entry.Schema.Fields {
 		f := &d.Entry.Schema.Fields[i]
 		if (f.Batch && !transaction) || (f.Transaction && transaction) {
-			return int(v.Field(f.index).Int()), f.Key, true
+			return int(v.FieldByIndex(f.index).Int()), f.Key, true
 		}
 	}
 	return 0, "", false
@@ -225,7 +225,7 @@ func (d *decoder) effective(f *Field, key, text string, val property.Value, give
 func (d *decoder) decodeStruct(s *Schema, v reflect.Value, prefix, name string) {
 	for i := range s.Fields {
 		f := &s.Fields[i]
-		fv, key := v.Field(f.index), prefix+f.Key
+		fv, key := v.FieldByIndex(f.index), prefix+f.Key
 		switch {
 		case f.nameTag:
 			fv.SetString(name)
@@ -241,7 +241,7 @@ func (d *decoder) decodeStruct(s *Schema, v reflect.Value, prefix, name string) 
 	}
 	for i := range s.Fields {
 		if f := &s.Fields[i]; f.Kind == FieldMap || f.Kind == FieldSettings {
-			d.decodeMap(f, v.Field(f.index), prefix+f.Key)
+			d.decodeMap(f, v.FieldByIndex(f.index), prefix+f.Key)
 		}
 	}
 }

@@ -44,6 +44,9 @@ const (
 //	lenient                 "true": a bad value is replaced by the default, as Flume does
 //	secret                  "true": never shown
 //	doc                     one or two sentences
+//
+// A struct that is embedded without a flume tag adds its properties in its place:
+// what several types have in common is spelled once.
 type Field struct {
 	Key         string
 	Kind        FieldKind
@@ -64,7 +67,7 @@ type Field struct {
 	Refers      Kind    // of FieldComponent: the kind of component
 	Element     *Schema // of FieldGroup
 
-	index   int
+	index   []int // for reflect.Value.FieldByIndex
 	nameTag bool
 }
 
@@ -93,14 +96,31 @@ func schemaOf(t reflect.Type) (*Schema, error) {
 		if sf.Tag.Get("flume") == "-" {
 			continue
 		}
+		if embedded(sf) {
+			part, err := schemaOf(sf.Type)
+			if err != nil {
+				return nil, err
+			}
+			for _, f := range part.Fields {
+				f.index = append([]int{i}, f.index...)
+				s.Fields = append(s.Fields, f)
+			}
+			continue
+		}
 		f, err := fieldOf(sf)
 		if err != nil {
 			return nil, fmt.Errorf("field %s.%s: %w", t.Name(), sf.Name, err)
 		}
-		f.index = i
+		f.index = []int{i}
 		s.Fields = append(s.Fields, f)
 	}
 	return s, nil
+}
+
+// embedded reports whether the properties of sf stand among those of its struct.
+func embedded(sf reflect.StructField) bool {
+	_, tagged := sf.Tag.Lookup("flume")
+	return sf.Anonymous && sf.IsExported() && sf.Type.Kind() == reflect.Struct && !tagged
 }
 
 func fieldOf(sf reflect.StructField) (Field, error) {

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	checkpointName = "checkpoint"
-	reserveName    = "reserve"
+	checkpointName = "wal.checkpoint"
+	reserveName    = "wal.reserve"
 	// reserveSize is enough for the checkpoint of some thousand segments.
-	reserveSize = 256 << 10
+	reserveSize = int64(256 << 10)
 )
 
 // checkpointFile is the checkpoint on the disk, and the space kept for it. Log.ckptMu guards it.
@@ -23,7 +23,8 @@ type checkpointFile struct {
 	fs       vfs.FS
 	dir      string
 	written  uint64 // ordinal of the snapshot in the file
-	reserved bool   // the file reserve is there
+	reserve  int64  // bytes of space to be kept
+	reserved bool   // they are
 }
 
 // numbered is a snapshot with its place in the order in which they were taken.
@@ -41,12 +42,18 @@ func (l *Log) Checkpoint() error {
 	if closed {
 		return ErrClosed
 	}
+	return l.checkpoint(false)
+}
+
+// checkpoint makes everything durable and writes a checkpoint, at last one after which nothing follows.
+func (l *Log) checkpoint(last bool) error {
 	var snap *numbered
 	err := l.exclusive(func() error {
 		if err := l.writer.syncDirty(); err != nil {
 			return err
 		}
 		snap = l.writer.snapshot()
+		snap.closed = last
 		return nil
 	})
 	if err != nil {
@@ -87,21 +94,21 @@ func (c *checkpointFile) replace(data []byte) error {
 		return err
 	}
 	if err == nil && !c.reserved {
-		c.reserved = c.reserve() == nil
+		c.reserved = c.keepSpace() == nil
 	}
 	return err
 }
 
-// reserve makes the file that keeps space. If there is none for it that is tried again at the next checkpoint.
-func (c *checkpointFile) reserve() error {
+// keepSpace makes the file that keeps space. If there is none for it that is tried again at the next checkpoint.
+func (c *checkpointFile) keepSpace() error {
 	name := filepath.Join(c.dir, reserveName)
 	f, err := c.fs.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return err
 	}
 	info, err := f.Stat()
-	if err == nil && info.Size() < reserveSize {
-		err = vfs.WriteZeros(f, 0, reserveSize)
+	if err == nil && info.Size() < c.reserve {
+		err = vfs.WriteZeros(f, 0, c.reserve)
 		if err == nil {
 			err = f.Sync()
 		}

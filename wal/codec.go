@@ -15,14 +15,16 @@ const putFixed = 16
 // is right, it means a defect in the writer, or a very unlikely flip of bits.
 var errPayload = errors.New("payload does not hold what its type says")
 
-// encodePut returns the record of a batch without its header, and the length of the payload.
-func encodePut(events []event.Event, now int64) (record []byte, payload int, err error) {
+// encodePut returns the record of a batch without its header, and the length and checksum of its payload.
+// With room, which is how much longer than needed the payload is for sealing, there is no checksum
+// yet. The record is made in buf if that is large enough.
+func encodePut(buf []byte, events []event.Event, now int64, room int) (record []byte, payload int, crc uint32, err error) {
 	index, strings, bodies := measurePut(events)
-	payload = putFixed + index + strings + bodies
+	payload = putFixed + index + strings + bodies + room
 	if payload > maxPayload {
-		return nil, 0, fmt.Errorf("a batch of %d bytes is larger than the most a record holds, %d bytes; make batches smaller", payload, maxPayload)
+		return nil, 0, 0, fmt.Errorf("a batch of %d bytes is larger than the most a record holds, %d bytes; make batches smaller", payload, maxPayload)
 	}
-	record = newRecord(payload)
+	record = newRecord(buf, payload)
 	p := record[recordHeader : recordHeader+payload]
 	le := binary.LittleEndian
 	le.PutUint64(p, uint64(now))
@@ -42,7 +44,10 @@ func encodePut(events []event.Event, now int64) (record []byte, payload int, err
 		}
 		body = append(body, e.Body...)
 	}
-	return record, payload, nil
+	if room == 0 {
+		crc = checksum(p)
+	}
+	return record, payload, crc, nil
 }
 
 // measurePut returns the lengths of the three parts.
@@ -82,7 +87,8 @@ func decodePut(p []byte, count int) (*event.Batch, int64, error) {
 		return nil, 0, errPayload
 	}
 	b := event.NewBatch()
-	d := putDecoder{batch: b, index: rest[:index], text: rest[index : index+strings]}
+	// One copy for all keys and values, which are parts of one string.
+	d := putDecoder{batch: b, index: rest[:index], text: b.String(rest[index : index+strings])}
 	d.bodies = b.Copy(rest[index+strings:])
 	for range count {
 		if !d.event() {
@@ -99,8 +105,9 @@ func decodePut(p []byte, count int) (*event.Batch, int64, error) {
 
 // putDecoder holds what is left of the three parts of a put.
 type putDecoder struct {
-	batch               *event.Batch
-	index, text, bodies []byte
+	batch         *event.Batch
+	index, bodies []byte
+	text          string
 }
 
 // event appends the next event; false if the parts do not have it.
@@ -133,7 +140,7 @@ func (d *putDecoder) header(e *event.Event) bool {
 	if !ok {
 		return false
 	}
-	d.batch.SetHeader(e, d.batch.String(d.text[:key]), d.batch.String(d.text[key:key+value]))
+	d.batch.SetHeader(e, d.text[:key], d.text[key:key+value])
 	d.text = d.text[key+value:]
 	return true
 }
@@ -149,10 +156,10 @@ func (d *putDecoder) length(limit int) (int, bool) {
 }
 
 // encodeAck returns the record of acknowledged ranges without its header, and the length of
-// the payload.
-func encodeAck(ranges []Range) (record []byte, payload int) {
+// the payload. The record is made in buf if that is large enough.
+func encodeAck(buf []byte, ranges []Range) (record []byte, payload int) {
 	payload = 4 + 16*len(ranges)
-	record = newRecord(payload)
+	record = newRecord(buf, payload)
 	appendRanges(record[recordHeader:recordHeader], ranges)
 	return record, payload
 }
@@ -197,12 +204,13 @@ func takeRanges(p []byte) (ranges []Range, rest []byte, ok bool) {
 	return ranges, p, true
 }
 
-// putSummary returns when a put was appended and how many bytes its bodies have.
-func putSummary(p []byte) (at, bodies int64) {
+// putSummary returns when a put was appended and how many bytes its bodies have, of a payload that
+// sealing has made longer by overhead.
+func putSummary(p []byte, overhead int) (at, bodies int64) {
 	if len(p) < putFixed {
 		return 0, 0
 	}
 	le := binary.LittleEndian
-	bodies = int64(len(p)) - putFixed - int64(le.Uint32(p[8:])) - int64(le.Uint32(p[12:]))
+	bodies = int64(len(p)-overhead) - putFixed - int64(le.Uint32(p[8:])) - int64(le.Uint32(p[12:]))
 	return int64(le.Uint64(p)), max(bodies, 0)
 }

@@ -2,6 +2,7 @@ package wal
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -37,16 +38,19 @@ func TestPutRoundTrip(t *testing.T) {
 	} {
 		b := event.NewBatch()
 		build(b)
-		rec, n, err := encodePut(b.Events(), 42)
+		rec, n, crc, err := encodePut(nil, b.Events(), 42, 0)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		payload := rec[recordHeader : recordHeader+n]
+		if crc != checksum(payload) {
+			t.Errorf("%s: the checksum is not that of the payload", name)
+		}
 		got, at, err := decodePut(payload, b.Len())
 		if err != nil || at != 42 || !same(b, got) {
 			t.Errorf("%s: decoded %d events of time %d, %v", name, got.Len(), at, err)
 		}
-		if _, bodies := putSummary(payload); bodies != int64(b.Bytes()) {
+		if _, bodies := putSummary(payload, 0); bodies != int64(b.Bytes()) {
 			t.Errorf("%s: summary says %d bytes of bodies, want %d", name, bodies, b.Bytes())
 		}
 		if _, _, err := decodePut(payload, b.Len()+1); err == nil {
@@ -100,16 +104,16 @@ func TestRangeSet(t *testing.T) {
 // FuzzRecord decodes arbitrary payloads; what decodes survives another round.
 func FuzzRecord(f *testing.F) {
 	b := ids(1, 3, 5)
-	rec, n, err := encodePut(b.Events(), 1)
+	rec, n, _, err := encodePut(nil, b.Events(), 1, 0)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(rec[recordHeader:recordHeader+n], 3)
-	ack, n := encodeAck([]Range{{1, 2}, {4, 9}})
+	ack, n := encodeAck(nil, []Range{{1, 2}, {4, 9}})
 	f.Add(ack[recordHeader:recordHeader+n], 0)
 	f.Fuzz(func(t *testing.T, p []byte, count int) {
 		if ranges, err := decodeAck(p); err == nil {
-			rec, n := encodeAck(ranges)
+			rec, n := encodeAck(nil, ranges)
 			if !bytes.Equal(rec[recordHeader:recordHeader+n], p) {
 				t.Errorf("acknowledgement %x came back as %x", p, rec)
 			}
@@ -122,7 +126,7 @@ func FuzzRecord(f *testing.F) {
 			return
 		}
 		defer b.Release()
-		rec, n, err := encodePut(b.Events(), at)
+		rec, n, _, err := encodePut(nil, b.Events(), at, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +154,7 @@ func FuzzCheckpoint(f *testing.F) {
 		l := mustOpen(t, testOptions(mem))
 		mustAppend(t, l, 0, 4, 10)
 		mustClose(t, l)
-		if err := vfs.ReplaceFile(mem, "/ckpt/checkpoint", data, 0o644); err != nil {
+		if err := vfs.ReplaceFile(mem, "/ckpt/wal.checkpoint", data, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		l = mustOpen(t, testOptions(mem))
@@ -167,30 +171,58 @@ func FuzzSegment(f *testing.F) {
 	f.Add(uint16(0), bytes.Repeat([]byte{0}, 1024))
 	f.Add(uint16(1300), bytes.Repeat([]byte{0xff}, 40))
 	f.Fuzz(func(t *testing.T, off uint16, data []byte) {
-		mem := vfs.NewMem(1)
-		l := mustOpen(t, testOptions(mem))
-		for i := range 30 {
-			mustAppend(t, l, i*2, 2, 150)
-		}
-		path := l.segments[0].path
-		mustClose(t, l)
-		whole, err := vfs.ReadFile(mem, path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		copy(whole[min(int(off), len(whole)):], data)
-		if err := vfs.ReplaceFile(mem, path, whole, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		l = mustOpen(t, testOptions(mem))
-		defer l.Close()
-		got := readAll(t, l, true)
-		if !slices.IsSorted(got) || len(slices.Compact(slices.Clone(got))) != len(got) {
-			t.Errorf("read %v", got)
-		}
-		mustAppend(t, l, 100, 1, 1)
-		if got := readAll(t, l, true); !slices.Equal(got, []int{100}) {
-			t.Errorf("a fresh event was read as %v", got)
+		for _, options := range forms {
+			overwrite(t, options, off, data)
 		}
 	})
+}
+
+func overwrite(t *testing.T, options func(vfs.FS) Options, off uint16, data []byte) {
+	mem := vfs.NewMem(1)
+	l := mustOpen(t, options(mem))
+	for i := range 30 {
+		mustAppend(t, l, i*2, 2, 150)
+	}
+	path := l.segments[0].path
+	mustClose(t, l)
+	whole, err := vfs.ReadFile(mem, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(whole[min(int(off), len(whole)):], data)
+	if err := vfs.ReplaceFile(mem, path, whole, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	l = mustOpen(t, options(mem))
+	defer l.Close()
+	got := readAll(t, l, true)
+	if !slices.IsSorted(got) || len(slices.Compact(slices.Clone(got))) != len(got) {
+		t.Errorf("read %v", got)
+	}
+	mustAppend(t, l, 100, 1, 1)
+	if got := readAll(t, l, true); !slices.Equal(got, []int{100}) {
+		t.Errorf("a fresh event was read as %v", got)
+	}
+}
+
+// BenchmarkEncode measures what a producer does before it queues.
+func BenchmarkEncode(b *testing.B) {
+	for _, events := range []int{1, 100, 1000} {
+		b.Run(fmt.Sprint("events=", events), func(b *testing.B) {
+			batch := ids(0, events, benchBody-4)
+			defer batch.Release()
+			l := newLog(Options{})
+			r := new(request)
+			if err := l.encode(r, batch); err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(len(r.record)))
+			for b.Loop() {
+				r.buf = r.record
+				if err := l.encode(r, batch); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/flume-go/flume/event"
@@ -12,26 +13,40 @@ import (
 // maxGroup is the most bytes that one write and sync are shared by.
 const maxGroup = 4 << 20
 
-// request waits in the commit queue. It is one of a put, acknowledged ranges, and a task.
+// request waits in the commit queue. It is one of a put, a wait for acknowledgements, and a task. Requests
+// are reused with their buffers: whoever submits one recycles it, and nobody else keeps it.
 type request struct {
-	record  []byte // of a put, without header
+	record  []byte // of a put, without header; nil for others
 	payload int
-	crc     uint32
+	crc     uint32 // of the payload, if that is not to be sealed
 	batch   *event.Batch
 	bytes   int64 // of the bodies
 	at      int64
-	acks    []Range
+	acks    bool         // waits until what is acknowledged is durable
 	task    func() error // runs while nobody else leads
 
-	first uint64 // number of the first event, once written
-	err   error  // how it ended; written by the leader before done
-	done  chan struct{}
-	taken bool // in a group, or told to lead: too late to withdraw
+	first uint64        // number of the first event, once written
+	err   error         // how it ended; written by the leader before done
+	done  chan struct{} // nil for who leads at once
+	taken bool          // in a group, or told to lead: too late to withdraw
 	leads bool
+
+	buf []byte // kept for the next record
 }
 
-// isPut reports whether r appends a batch.
-func (r *request) isPut() bool { return r.record != nil }
+var requests = sync.Pool{New: func() any { return new(request) }}
+
+// recycle gives r up, with its buffer unless that is uncommonly large.
+func (r *request) recycle() {
+	if r.record != nil {
+		r.buf = r.record
+	}
+	if cap(r.buf) > maxGroup {
+		r.buf = nil
+	}
+	*r = request{buf: r.buf}
+	requests.Put(r)
+}
 
 // events returns how many events r appends.
 func (r *request) events() int {
@@ -50,14 +65,10 @@ func (l *Log) Append(ctx context.Context, b *event.Batch) error {
 	if b.Len() == 0 {
 		return nil
 	}
-	now := time.Now().UnixNano()
-	record, payload, err := encodePut(b.Events(), now)
-	if err != nil {
+	r := requests.Get().(*request)
+	defer r.recycle()
+	if err := l.encode(r, b); err != nil {
 		return fmt.Errorf("appending %d events: %w", b.Len(), err)
-	}
-	r := &request{
-		record: record, payload: payload, crc: checksum(record[recordHeader : recordHeader+payload]),
-		batch: b, bytes: int64(b.Bytes()), at: now,
 	}
 	if err := l.submit(ctx, r); err != nil {
 		return fmt.Errorf("appending %d events: %w", b.Len(), err)
@@ -65,35 +76,74 @@ func (l *Log) Append(ctx context.Context, b *event.Batch) error {
 	return nil
 }
 
-// Ack says that these events are gone for good; they need not have been read together or first. It returns when that is
-// written, and with SyncAcks when it is durable. After an error they are not read again in this
-// life of the log, but may be in the next.
+// encode makes r the put of b.
+func (l *Log) encode(r *request, b *event.Batch) (err error) {
+	room := l.keys.overhead()
+	r.batch, r.bytes, r.at = b, int64(b.Bytes()), time.Now().UnixNano()
+	r.record, r.payload, r.crc, err = encodePut(r.buf, b.Events(), r.at, room)
+	return err
+}
+
+// Ack says that these events are gone for good; they need not have been read together or first. They are at
+// once for this process. On the disk they are after the next group of appends or a few milliseconds,
+// and durable after the next sync; with SyncAcks Ack waits for that, and only then can writing fail
+// here. After such an error the events are not read again in this life of the log, but may be in the
+// next.
 func (l *Log) Ack(ranges ...Range) error {
 	l.mu.Lock()
-	next := l.next
-	l.mu.Unlock()
-	for _, r := range ranges {
-		if r.From >= r.To || r.From == 0 || r.To > next {
-			return fmt.Errorf("acknowledging events %v: the log has events 1 to %d", r, next-1)
-		}
+	if err := l.acknowledge(ranges); err != nil {
+		l.mu.Unlock()
+		return fmt.Errorf("acknowledging events: %w", err)
 	}
-	if len(ranges) == 0 {
+	l.mu.Unlock()
+	if !l.opts.SyncAcks {
+		signal(l.acking)
 		return nil
 	}
-	if err := l.submit(context.Background(), &request{acks: ranges}); err != nil {
-		return fmt.Errorf("acknowledging events from %d: %w", ranges[0].From, err)
+	r := requests.Get().(*request)
+	defer r.recycle()
+	r.acks = true
+	if err := l.submit(context.Background(), r); err != nil {
+		return fmt.Errorf("acknowledging %d ranges of events: %w", len(ranges), err)
 	}
 	return nil
 }
 
+// acknowledge enters ranges in the books, and keeps them for the next group. mu is held.
+func (l *Log) acknowledge(ranges []Range) error {
+	if l.closed {
+		return ErrClosed
+	}
+	for _, r := range ranges {
+		if r.From >= r.To || r.From == 0 || r.To > l.next {
+			return fmt.Errorf("events %v are not in the log, which has events 1 to %d", r, l.next-1)
+		}
+	}
+	for _, r := range ranges {
+		l.markGone(r)
+		l.acked.add(r)
+	}
+	return nil
+}
+
+// signal wakes a goroutine that receives from c, now or when it does so next.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
 // exclusive runs task while nobody writes. It is allowed on a closed log.
 func (l *Log) exclusive(task func() error) error {
-	return l.submit(context.Background(), &request{task: task})
+	r := requests.Get().(*request)
+	defer r.recycle()
+	r.task = task
+	return l.submit(context.Background(), r)
 }
 
 // submit queues r and returns when it is done. Whoever finds nobody leading leads.
 func (l *Log) submit(ctx context.Context, r *request) error {
-	r.done = make(chan struct{}, 1)
 	l.mu.Lock()
 	if err := l.admit(r); err != nil {
 		l.mu.Unlock()
@@ -106,6 +156,8 @@ func (l *Log) submit(ctx context.Context, r *request) error {
 		l.mu.Unlock()
 		return l.lead(r)
 	}
+	// Not kept with r: a channel belongs to the synctest bubble that it was made in.
+	r.done = make(chan struct{}, 1)
 	l.mu.Unlock()
 	select {
 	case <-r.done:
@@ -130,10 +182,7 @@ func (l *Log) admit(r *request) error {
 	if l.opts.MaxEvents == 0 || n == 0 {
 		return nil
 	}
-	stored := l.pending
-	for _, s := range l.segments {
-		stored += int(s.live)
-	}
+	stored := l.pending + int(l.stored)
 	if stored > 0 && stored+n > l.opts.MaxEvents {
 		return fmt.Errorf("%w: %d of %d events are stored", ErrFull, stored, l.opts.MaxEvents)
 	}
@@ -159,7 +208,7 @@ func (l *Log) lead(r *request) error {
 	if r.task != nil {
 		r.err = r.task()
 	} else {
-		l.writer.commit(group)
+		_ = l.writer.commit(group) // told to each whom it concerns
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -170,6 +219,7 @@ func (l *Log) lead(r *request) error {
 			m.done <- struct{}{}
 		}
 	}
+	clear(group) // they are their owners' again
 	if len(l.queue) == 0 {
 		l.leading = false
 		return r.err
@@ -193,7 +243,8 @@ func (l *Log) takeGroup() []*request {
 			break
 		}
 	}
-	group := slices.Clone(l.queue[:n])
+	group := append(l.writer.group[:0], l.queue[:n]...)
+	l.writer.group = group
 	l.queue = slices.Delete(l.queue, 0, n)
 	return group
 }

@@ -19,9 +19,12 @@ type oracle struct {
 	present map[int]bool // appended with success, not acknowledged
 	maybe   map[int]bool // the append or the acknowledgement was not answered with success, or is not synced
 	next    int
+	form    func(vfs.FS) Options
 }
 
-func newOracle() *oracle { return &oracle{present: make(map[int]bool), maybe: make(map[int]bool)} }
+func newOracle(form string) *oracle {
+	return &oracle{present: make(map[int]bool), maybe: make(map[int]bool), form: forms[form]}
+}
 
 // workload appends, reads, acknowledges, writes checkpoints and reopens, until something fails with a
 // crash or the steps are done. All errors that are not a crash are survived.
@@ -37,6 +40,9 @@ func (o *oracle) workload(opts Options, rng *rand.Rand, steps int) {
 			_ = l.Checkpoint() // a failure must not matter
 		case 1:
 			_ = l.Close() // likewise
+			if opts.Cipher != nil {
+				opts.Cipher = testCipher([]string{"", "k1", "k2"}[rng.IntN(3)])
+			}
 			if l, err = Open(opts); err != nil {
 				l = &Log{closed: true, opts: opts}
 				return
@@ -89,7 +95,7 @@ func (o *oracle) consume(l *Log, rng *rand.Rand) {
 
 // check opens the log and compares. It also proves that the log works on.
 func (o *oracle) check(fsys vfs.FS) error {
-	l, err := Open(testOptions(fsys))
+	l, err := Open(o.form(fsys))
 	if err != nil {
 		return err
 	}
@@ -150,12 +156,12 @@ var policies = map[string]vfs.CrashPolicy{
 
 // crashRun crashes the workload of a seed at mutating operation k and checks what is left; it
 // reports whether there was an operation k.
-func crashRun(seed uint64, k int64, policy vfs.CrashPolicy, steps int) (crashed bool, err error) {
+func crashRun(form string, seed uint64, k int64, policy vfs.CrashPolicy, steps int) (crashed bool, err error) {
 	mem := vfs.NewMem(seed)
 	var left *vfs.Mem
 	fsys := vfs.NewFailing(mem, vfs.Only(vfs.Op.Mutates, vfs.CrashAt(k, func() { left = mem.Crash(policy) })))
-	o := newOracle()
-	o.workload(testOptions(fsys), rand.New(rand.NewPCG(seed, 1)), steps)
+	o := newOracle(form)
+	o.workload(o.form(fsys), rand.New(rand.NewPCG(seed, 1)), steps)
 	if left == nil {
 		return false, o.check(mem)
 	}
@@ -173,16 +179,18 @@ func stride() int64 {
 
 func TestCrashAtEveryOperation(t *testing.T) {
 	states := 0
-	for name, policy := range policies {
-		for seed := range uint64(2) {
-			for k := int64(0); ; k += stride() {
-				crashed, err := crashRun(seed, k, policy, 25)
-				if err != nil {
-					t.Fatalf("seed %d, crash at operation %d, unsynced data kept: %s: %v", seed, k, name, err)
-				}
-				states++
-				if !crashed {
-					break
+	for form := range forms {
+		for name, policy := range policies {
+			for seed := range uint64(2) {
+				for k := int64(0); ; k += stride() {
+					crashed, err := crashRun(form, seed, k, policy, 25)
+					if err != nil {
+						t.Fatalf("%s, seed %d, crash at operation %d, unsynced data kept: %s: %v", form, seed, k, name, err)
+					}
+					states++
+					if !crashed {
+						break
+					}
 				}
 			}
 		}
@@ -191,25 +199,27 @@ func TestCrashAtEveryOperation(t *testing.T) {
 }
 
 // errorRun fails operation k of the workload; then the power fails too.
-func errorRun(seed uint64, k int64, fault error, policy vfs.CrashPolicy, steps int) (injected bool, err error) {
+func errorRun(form string, seed uint64, k int64, fault error, policy vfs.CrashPolicy, steps int) (injected bool, err error) {
 	mem := vfs.NewMem(seed)
 	fsys := vfs.NewFailing(mem, vfs.FailAt(k, fault))
-	o := newOracle()
-	o.workload(testOptions(fsys), rand.New(rand.NewPCG(seed, 1)), steps)
+	o := newOracle(form)
+	o.workload(o.form(fsys), rand.New(rand.NewPCG(seed, 1)), steps)
 	return fsys.Injected() > 0, o.check(mem.Crash(policy))
 }
 
 func TestErrorAtEveryOperation(t *testing.T) {
 	states := 0
-	for _, fault := range []error{syscall.EIO, syscall.ENOSPC} {
-		for k := int64(0); ; k += stride() {
-			injected, err := errorRun(5, k, fault, policies["mixed"], 25)
-			if err != nil {
-				t.Fatalf("seed 5, %v at operation %d: %v", fault, k, err)
-			}
-			states++
-			if !injected {
-				break
+	for form := range forms {
+		for _, fault := range []error{syscall.EIO, syscall.ENOSPC} {
+			for k := int64(0); ; k += stride() {
+				injected, err := errorRun(form, 5, k, fault, policies["mixed"], 25)
+				if err != nil {
+					t.Fatalf("%s, seed 5, %v at operation %d: %v", form, fault, k, err)
+				}
+				states++
+				if !injected {
+					break
+				}
 			}
 		}
 	}
@@ -232,15 +242,19 @@ func TestCrashLong(t *testing.T) {
 		run, k, steps := rng.Uint64(), rng.Int64N(400), 20+rng.IntN(80)
 		var err error
 		var hit bool
+		form := "clear"
+		if run%2 == 1 {
+			form = "sealed"
+		}
 		if i%3 == 0 {
-			hit, err = errorRun(run, 2*k, []error{syscall.EIO, syscall.ENOSPC}[i/3%2], policies["mixed"], steps)
+			hit, err = errorRun(form, run, 2*k, []error{syscall.EIO, syscall.ENOSPC}[i/3%2], policies["mixed"], steps)
 			faults += count(hit)
 		} else {
-			hit, err = crashRun(run, k, policies["mixed"], steps)
+			hit, err = crashRun(form, run, k, policies["mixed"], steps)
 			crashes += count(hit)
 		}
 		if err != nil {
-			t.Fatalf("WAL_CRASH_SEED=%d, state %d (seed %d, operation %d, %d steps): %v", seed, i, run, k, steps, err)
+			t.Fatalf("WAL_CRASH_SEED=%d, state %d (%s, seed %d, operation %d, %d steps): %v", seed, i, form, run, k, steps, err)
 		}
 	}
 	t.Logf("WAL_CRASH_SEED=%d: %d states, %d after a crash, %d after a fault", seed, states, crashes, faults)

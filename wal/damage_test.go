@@ -32,73 +32,81 @@ func flip(t *testing.T, fsys vfs.FS, path string, off int64) {
 // TestFlipOfEachByte damages each byte of a segment in turn: the log opens, loses the events of
 // the record that was touched and no others, and names the place.
 func TestFlipOfEachByte(t *testing.T) {
-	for _, keepCheckpoint := range []bool{true, false} {
-		mem := vfs.NewMem(1)
-		l := mustOpen(t, testOptions(mem))
-		for i := range 6 {
-			mustAppend(t, l, 2*i, 2, 20)
-		}
-		path, end := l.segments[0].path, l.segments[0].written
-		puts := make(map[int][2]int64) // first id of a put: its extent without padding
-		if err := l.withScanner(l.segments[0], func(s *scanner) error {
-			n := 0
-			_, _, err := s.walk(segmentStart, end, func(r record) error {
-				if r.kind == recordPut {
-					puts[n] = [2]int64{r.pos, r.pos + int64(recordHeader+r.length)}
-					n += 2
-				}
-				return nil
-			}, func(int64, int64) error { return nil })
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
-		mustClose(t, l)
-		if !keepCheckpoint {
-			if err := mem.Remove("/ckpt/checkpoint"); err != nil {
-				t.Fatal(err)
+	for form, options := range forms {
+		t.Run(form, func(t *testing.T) {
+			for _, keepCheckpoint := range []bool{true, false} {
+				flipEachByte(t, options, keepCheckpoint)
 			}
-		}
-		for off := int64(0); off < end; off += stride() {
-			damaged := mem.CrashClone(vfs.CrashPolicy{})
-			flip(t, damaged, path, off)
-			want := seq(0, 12)
-			last, touched := false, false
-			for first, extent := range puts {
-				if extent[0] <= off && off < extent[1] {
-					want = slices.DeleteFunc(want, func(id int) bool { return id/2 == first/2 })
-					last, touched = first == 10, true
-				}
-			}
-			var told []Damage
-			opts := testOptions(damaged)
-			opts.Hooks.Damaged = func(d Damage) { told = append(told, d) }
-			l, err := Open(opts)
-			if err != nil {
-				t.Fatalf("offset %d: %v", off, err)
-			}
-			if got := readAll(t, l, true); !slices.Equal(got, want) {
-				t.Fatalf("flip at %d (checkpoint %v): read %v, want %v", off, keepCheckpoint, got, want)
-			}
-			// The last record without a checkpoint cannot be told from a torn tail.
-			if touched && (keepCheckpoint || !last) {
-				if len(told) != 1 || told[0].Segment != path || off < told[0].From || off >= told[0].To || told[0].Copy == "" {
-					t.Fatalf("flip at %d (checkpoint %v) was told as %v", off, keepCheckpoint, told)
-				}
-				if _, err := damaged.Stat(told[0].Copy); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if off < segmentHeader && len(told) != 1 {
-				t.Fatalf("flip of the header at %d was told as %v", off, told)
-			}
-			mustClose(t, l)
-		}
+		})
 	}
 }
 
-// TestFlipInSealedSegment damages a segment that recovery does not look at.
-func TestFlipInSealedSegment(t *testing.T) {
+func flipEachByte(t *testing.T, options func(vfs.FS) Options, keepCheckpoint bool) {
+	mem := vfs.NewMem(1)
+	l := mustOpen(t, options(mem))
+	for i := range 6 {
+		mustAppend(t, l, 2*i, 2, 20)
+	}
+	path, end := l.segments[0].path, l.segments[0].written
+	puts := make(map[int][2]int64) // first id of a put: its extent without padding
+	if err := l.withScanner(l.segments[0], func(s *scanner) error {
+		n := 0
+		_, _, err := s.walk(segmentStart, end, func(r record) error {
+			if r.kind == recordPut {
+				puts[n] = [2]int64{r.pos, r.pos + int64(recordHeader+r.length)}
+				n += 2
+			}
+			return nil
+		}, func(int64, int64) error { return nil })
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, l)
+	if !keepCheckpoint {
+		if err := mem.Remove("/ckpt/wal.checkpoint"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for off := int64(0); off < end; off += stride() {
+		damaged := mem.CrashClone(vfs.CrashPolicy{})
+		flip(t, damaged, path, off)
+		want := seq(0, 12)
+		last, touched := false, false
+		for first, extent := range puts {
+			if extent[0] <= off && off < extent[1] {
+				want = slices.DeleteFunc(want, func(id int) bool { return id/2 == first/2 })
+				last, touched = first == 10, true
+			}
+		}
+		var told []Damage
+		opts := options(damaged)
+		opts.Hooks.Damaged = func(d Damage) { told = append(told, d) }
+		l, err := Open(opts)
+		if err != nil {
+			t.Fatalf("offset %d: %v", off, err)
+		}
+		if got := readAll(t, l, true); !slices.Equal(got, want) {
+			t.Fatalf("flip at %d (checkpoint %v): read %v, want %v", off, keepCheckpoint, got, want)
+		}
+		// The last record without a checkpoint cannot be told from a torn tail.
+		if touched && (keepCheckpoint || !last) {
+			if len(told) != 1 || told[0].Segment != path || off < told[0].From || off >= told[0].To || told[0].Copy == "" {
+				t.Fatalf("flip at %d (checkpoint %v) was told as %v", off, keepCheckpoint, told)
+			}
+			if _, err := damaged.Stat(told[0].Copy); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if off < segmentStart && len(told) != 1 {
+			t.Fatalf("flip of the header at %d was told as %v", off, told)
+		}
+		mustClose(t, l)
+	}
+}
+
+// TestFlipInFullSegment damages a segment that recovery does not look at.
+func TestFlipInFullSegment(t *testing.T) {
 	mem := vfs.NewMem(1)
 	l := mustOpen(t, testOptions(mem))
 	for i := range 60 {
@@ -106,14 +114,14 @@ func TestFlipInSealedSegment(t *testing.T) {
 	}
 	path := l.segments[1].path
 	mustClose(t, l)
-	report, err := Inspect(testOptions(mem))
-	if err != nil || len(report.Segments) < 3 || report.Segments[1].Path != path || report.Checkpoint != "" {
-		t.Fatalf("inspected %+v, %v", report, err)
+	report, err := Verify(t.Context(), testOptions(mem))
+	if err != nil || len(report.Segments) < 3 || report.Segments[1].Path != path || report.Damaged() > 0 {
+		t.Fatalf("verified %+v, %v", report, err)
 	}
 	flip(t, mem, path, 4000)
 	flip(t, mem, path, report.Segments[1].End-20)
-	if report, err = Inspect(testOptions(mem)); err != nil || len(report.Segments[1].Damage) != 2 {
-		t.Errorf("two flips were inspected as %+v, %v", report.Segments[1], err)
+	if report, err = Verify(t.Context(), testOptions(mem)); err != nil || len(report.Segments[1].Damage) != 2 || report.Damaged() != 2 {
+		t.Errorf("two flips were verified as %+v, %v", report.Segments[1], err)
 	}
 	l = mustOpen(t, testOptions(mem))
 	defer l.Close()
@@ -152,8 +160,14 @@ func TestHeadersLost(t *testing.T) {
 
 // TestTornTail cuts the last record at each of its sectors: silent, and nothing else is lost.
 func TestTornTail(t *testing.T) {
+	for form, options := range forms {
+		t.Run(form, func(t *testing.T) { tornTail(t, options) })
+	}
+}
+
+func tornTail(t *testing.T, options func(vfs.FS) Options) {
 	mem := vfs.NewMem(1)
-	l := mustOpen(t, testOptions(mem))
+	l := mustOpen(t, options(mem))
 	mustAppend(t, l, 0, 2, 20)
 	path, from := l.segments[0].path, l.segments[0].written
 	crash := mem.CrashClone(vfs.CrashPolicy{})
@@ -175,7 +189,7 @@ func TestTornTail(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.Close()
-		l := mustOpen(t, testOptions(torn))
+		l := mustOpen(t, options(torn))
 		mustAppend(t, l, 100, 2, 5)
 		got := readAll(t, l, true)
 		if got = slices.DeleteFunc(got, func(id int) bool { return id >= 2 && id < 5 }); !slices.Equal(got, []int{0, 1, 100, 101}) {

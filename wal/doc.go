@@ -14,4 +14,7 @@
 //   - Released is not reusable: a segment waits until the acknowledgements that emptied it
 //     are durable.
 //   - Numbers of failed puts are never given again.
+//   - An acknowledgement is in the books at once, on the disk with the next group or some
+//     milliseconds later.
+//   - Encryption covers what is in events, and nothing that recovery needs.
 package wal

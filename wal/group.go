@@ -17,45 +17,61 @@ type writer struct {
 	dir     int      // the next new segment goes there
 	ordinal uint64   // of the latest snapshot taken
 
-	acks    rangeSet   // of the group
+	group   []*request
 	chunk   []*request // puts of the group that are not written yet
+	size    int64      // of the chunk and the acknowledgement record
 	bufs    [][]byte
-	ackRec  []byte    // acknowledgement record to be written with the chunk
-	ackSize int       // its payload
-	unsaved bool      // acknowledgements are in the books, but not yet in a segment or checkpoint
+	acks    rangeSet // in the books, and not yet written
+	ackRec  []byte   // acknowledgement record to be written with the chunk; nil for none
+	ackBuf  []byte   // its memory
+	ackSize int      // its payload
+	unsaved bool     // acknowledgements are in the books, but not yet in a segment or checkpoint
+	bound   sealedWith
 	retry   time.Time // after a segment could not be started: not before
 	why     error     // and why not
 }
 
-// commit writes a group of puts and acknowledgements and enters in each how it ended.
-func (w *writer) commit(group []*request) {
-	w.applyAcks(group)
+// commit writes a group and what was acknowledged before it, and enters in each request how it ended.
+func (w *writer) commit(group []*request) error {
+	w.takeAcks()
 	var stuck error
 	for _, r := range group {
-		if !r.isPut() {
+		if r.record == nil {
 			continue
 		}
-		if w.fits(int64(len(r.record)), w.l.opts.AckReserve) {
-			w.chunk = append(w.chunk, r)
-			continue
+		n := int64(len(r.record))
+		if !w.fits(n, w.l.opts.AckReserve) {
+			w.flush()
+			if stuck == nil {
+				stuck = w.makeRoom(n)
+			}
+			if r.err = stuck; stuck != nil {
+				continue
+			}
 		}
-		w.flush()
-		if stuck == nil {
-			stuck = w.advance(int64(len(r.record)))
-		}
-		if r.err = stuck; stuck == nil {
-			w.chunk = append(w.chunk, r)
-		}
+		w.chunk = append(w.chunk, r)
+		w.size += n
 	}
 	w.flush()
-	if err := w.saveAcks(); err != nil {
+	err := w.saveAcks()
+	if err != nil {
 		for _, r := range group {
-			if len(r.acks) > 0 {
+			if r.acks {
 				r.err = err
 			}
 		}
 	}
-	w.acks = w.acks[:0]
+	return err
+}
+
+// makeRoom starts a segment for n more bytes. On a full disk the one to take may be one that was
+// emptied just now, once that is durable.
+func (w *writer) makeRoom(n int64) error {
+	err := w.advance(n)
+	if errors.Is(err, ErrNoSpace) && w.unsaved && w.saveAcks() == nil {
+		err = w.advance(n)
+	}
+	return err
 }
 
 // fits reports whether n more bytes go into the active segment and leave the reserve.
@@ -63,37 +79,45 @@ func (w *writer) fits(n, reserve int64) bool {
 	if w.active == nil {
 		return false
 	}
-	used := w.active.written + int64(len(w.ackRec))
-	for _, r := range w.chunk {
-		used += int64(len(r.record))
-	}
-	return used+n+reserve <= w.active.size || used == w.active.written && w.l.emptySegment(w.active) && used+n <= w.active.size
+	used := w.active.written + w.size
+	return used+n+reserve <= w.active.size || w.size == 0 && w.l.emptySegment(w.active) && used+n <= w.active.size
 }
 
-// applyAcks merges the acknowledgements of the group, enters them in the books, and makes the record.
-func (w *writer) applyAcks(group []*request) {
-	for _, r := range group {
-		for _, a := range r.acks {
-			w.acks.add(a)
-		}
+// takeAcks makes the record of what was acknowledged since the last group. Segments emptied by it become
+// reusable with the next sync.
+func (w *writer) takeAcks() {
+	l := w.l
+	l.mu.Lock()
+	for _, a := range l.acked {
+		w.acks.add(a)
 	}
+	if len(l.acked) > 0 {
+		l.takes++
+	}
+	l.acked = l.acked[:0]
+	l.settling = append(l.settling, l.released...)
+	l.released = l.released[:0]
+	l.mu.Unlock()
 	if len(w.acks) == 0 {
 		return
 	}
-	w.l.mu.Lock()
-	for _, a := range w.acks {
-		w.l.markGone(a)
-	}
-	w.l.mu.Unlock()
 	w.unsaved = true
 	if size := recordSize(4 + 16*len(w.acks)); w.fits(size, 0) {
-		w.ackRec, w.ackSize = encodeAck(w.acks)
+		w.ackRec, w.ackSize = encodeAck(w.ackBuf, w.acks)
+		w.ackBuf = w.ackRec
+		w.size = size
 		return
 	}
 	// The snapshot at the head of another segment has them as well.
 	if err := w.advance(0); err != nil {
-		w.l.opts.Log.Debug("acknowledgements go to the checkpoint", "error", err)
+		l.opts.Log.Debug("acknowledgements go to the checkpoint", "error", err)
 	}
+}
+
+// saved says that all acknowledgements taken so far are written.
+func (w *writer) saved() {
+	w.unsaved = false
+	w.acks = w.acks[:0]
 }
 
 // saveAcks makes acknowledgements durable that are in no segment.
@@ -104,7 +128,7 @@ func (w *writer) saveAcks() error {
 	if err := w.l.saveCheckpoint(w.snapshot()); err != nil {
 		return err
 	}
-	w.unsaved = false
+	w.saved()
 	w.l.settleReleased()
 	return nil
 }
@@ -113,7 +137,7 @@ func (w *writer) saveAcks() error {
 // fails the segment is dead, and another is started.
 func (w *writer) flush() {
 	chunk := w.chunk
-	w.chunk = w.chunk[:0]
+	w.chunk, w.size = w.chunk[:0], 0
 	if len(chunk) == 0 && w.ackRec == nil {
 		return
 	}
@@ -126,7 +150,9 @@ func (w *writer) flush() {
 	w.ackRec = nil
 	if err == nil {
 		w.active.written += n
-		w.unsaved = w.unsaved && !hasAcks
+		if hasAcks {
+			w.saved()
+		}
 		if needSync {
 			err = w.sync()
 		}
@@ -158,17 +184,22 @@ func (w *writer) number(chunk []*request) uint64 {
 func (w *writer) fill(chunk []*request, first uint64) {
 	w.bufs = w.bufs[:0]
 	pos := w.active.written
-	add := func(record []byte, h header) {
-		h.synced = w.active.synced
-		h.put(record, w.active.at(pos))
-		w.bufs = append(w.bufs, record)
-		pos += int64(len(record))
-	}
 	if rec := w.ackRec; rec != nil {
-		add(rec, header{length: w.ackSize, kind: recordAck, payloadCRC: checksum(rec[recordHeader : recordHeader+w.ackSize])})
+		h := header{length: w.ackSize, kind: recordAck, synced: w.active.synced, payloadCRC: checksum(rec[recordHeader : recordHeader+w.ackSize])}
+		h.put(rec, w.active.at(pos))
+		w.bufs = append(w.bufs, rec)
+		pos += int64(len(rec))
 	}
 	for _, r := range chunk {
-		add(r.record, header{length: r.payload, kind: recordPut, payloadCRC: r.crc, first: first, count: r.events()})
+		h := header{length: r.payload, kind: recordPut, synced: w.active.synced, payloadCRC: r.crc, first: first, count: r.events()}
+		if w.active.aead != nil {
+			payload := r.record[recordHeader : recordHeader+r.payload]
+			sealPut(w.active.aead, w.active.at(pos), &h, payload, &w.bound)
+			h.payloadCRC = checksum(payload)
+		}
+		h.put(r.record, w.active.at(pos))
+		w.bufs = append(w.bufs, r.record)
+		pos += int64(len(r.record))
 		first += uint64(r.events())
 	}
 }
@@ -193,16 +224,18 @@ func (w *writer) abandon(chunk []*request, err error) {
 
 // sync makes what was written durable.
 func (w *writer) sync() error {
-	if w.active == nil || w.active.synced == w.active.written {
+	if w.active == nil {
 		return nil
 	}
-	start := time.Now()
-	if err := vfs.SyncData(w.active.file); err != nil {
-		return err
-	}
-	w.active.synced = w.active.written
-	if w.l.opts.Hooks.Synced != nil {
-		w.l.opts.Hooks.Synced(time.Since(start))
+	if w.active.synced < w.active.written {
+		start := time.Now()
+		if err := vfs.SyncData(w.active.file); err != nil {
+			return err
+		}
+		w.active.synced = w.active.written
+		if w.l.opts.Hooks.Synced != nil {
+			w.l.opts.Hooks.Synced(time.Since(start))
+		}
 	}
 	if !w.unsaved {
 		w.l.settleReleased()
@@ -220,8 +253,11 @@ func (w *writer) close() error {
 	return f.Close()
 }
 
-// syncDirty is sync for the background: a failure leads to another segment.
+// syncDirty writes what was acknowledged and syncs, for the background: a failure leads to another segment.
 func (w *writer) syncDirty() error {
+	if err := w.commit(nil); err != nil {
+		return err
+	}
 	if err := w.sync(); err != nil {
 		w.abandon(nil, err)
 		w.unsaved = true
@@ -250,6 +286,7 @@ func (l *Log) publish(seg *segment, chunk []*request) {
 		n := uint64(r.events())
 		seg.events.To = r.first + n
 		seg.live += n
+		l.stored += n
 		seg.bytes += r.bytes
 		pos += int64(len(r.record))
 		l.cache.push(r, seg, pos, l.opts.CacheBytes)
@@ -260,6 +297,8 @@ func (l *Log) publish(seg *segment, chunk []*request) {
 
 // wakeReaders wakes all who wait for events. mu is held.
 func (l *Log) wakeReaders() {
-	close(l.wake)
-	l.wake = make(chan struct{})
+	if l.wake != nil {
+		close(l.wake)
+		l.wake = nil
+	}
 }

@@ -13,13 +13,18 @@ import (
 	"github.com/flume-go/flume/internal/vfs"
 )
 
-const lockName = "lock"
+const lockName = "wal.lock"
+
+// ackDelay is how long an acknowledgement waits for an append to take it along, and another time
+// as long if there was one in the meantime.
+const ackDelay = 5 * time.Millisecond
 
 // Log is an open log. Safe for concurrent use; reads take turns.
 type Log struct {
 	opts  Options
 	locks []io.Closer
 	id    logID
+	keys  *keyring
 
 	readMu sync.Mutex // guards reader
 	reader reader
@@ -28,14 +33,18 @@ type Log struct {
 
 	mu       sync.Mutex
 	closed   bool
-	queue    []*request // of the commit queue, first in first out
-	leading  bool       // someone leads
-	pending  int        // events in the queue and in the group being written
-	wake     chan struct{}
-	next     uint64 // number of the next event
+	queue    []*request    // of the commit queue, first in first out
+	leading  bool          // someone leads
+	pending  int           // events in the queue and in the group being written
+	wake     chan struct{} // closed at the next publication; nil if nobody waits
+	next     uint64        // number of the next event
 	gone     rangeSet
+	stored   uint64     // events in the segments
+	acked    rangeSet   // in the books, and not yet with the leader
+	takes    uint64     // times that the leader has taken some
 	segments []*segment // in use, by generation; the active one is the last
-	released []*segment // emptied by acknowledgements that may not be durable yet
+	released []*segment // emptied by acknowledgements that the leader may not have yet
+	settling []*segment // emptied by acknowledgements that may not be durable yet
 	free     []*segment // to be reused
 	cache    cache
 	cursor   cursor
@@ -43,9 +52,10 @@ type Log struct {
 
 	writer writer // the leader's
 
-	stop context.CancelFunc
-	done sync.WaitGroup
-	kick chan struct{} // asks the background goroutine to prepare a segment
+	stop   context.CancelFunc
+	done   sync.WaitGroup
+	kick   chan struct{} // asks the background goroutine to prepare a segment
+	acking chan struct{} // tells it that something is acknowledged
 }
 
 // Stats is the state of a log at one moment.
@@ -66,17 +76,22 @@ func Open(opts Options) (_ *Log, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening log: %w", err)
 	}
-	l := &Log{opts: opts, wake: make(chan struct{}), kick: make(chan struct{}, 1), next: 1, gone: rangeSet{{0, 1}}}
-	l.disk = checkpointFile{fs: opts.FS, dir: opts.CheckpointDir}
-	l.writer.l = l
-	l.reader.l = l
+	l := newLog(opts)
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("opening log in %s: %w", opts.CheckpointDir, errors.Join(err, l.release()))
 		}
 	}()
+	if opts.NoLock {
+		return nil, errors.New("a log cannot be opened for writing without locks")
+	}
 	if err := l.lock(); err != nil {
 		return nil, err
+	}
+	if alias := l.keys.active(); alias != "" {
+		if _, err := l.keys.key(alias); err != nil {
+			return nil, fmt.Errorf("the active key for new segments: %w", err)
+		}
 	}
 	if err := l.recover(); err != nil {
 		return nil, err
@@ -96,15 +111,23 @@ func Open(opts Options) (_ *Log, err error) {
 	return l, nil
 }
 
+// newLog returns a log with nothing in it, for options that are complete.
+func newLog(opts Options) *Log {
+	l := &Log{
+		opts: opts, keys: newKeyring(opts.Cipher), next: 1, gone: rangeSet{{0, 1}},
+		kick: make(chan struct{}, 1), acking: make(chan struct{}, 1),
+	}
+	l.disk = checkpointFile{fs: opts.FS, dir: opts.CheckpointDir, reserve: opts.reserve}
+	l.writer.l = l
+	l.reader.l = l
+	return l
+}
+
 // lock makes and locks the directories.
 func (l *Log) lock() error {
-	dirs := append([]string{l.opts.CheckpointDir}, l.opts.Dirs...)
-	for i, dir := range dirs {
+	for _, dir := range l.opts.directories() {
 		if err := vfs.MkdirAllSync(l.opts.FS, dir, 0o755); err != nil {
 			return err
-		}
-		if i > 0 && filepath.Clean(dir) == filepath.Clean(dirs[0]) {
-			continue // segments and checkpoint share a directory and its lock
 		}
 		lock, err := l.opts.FS.Lock(filepath.Join(dir, lockName))
 		if err != nil {
@@ -132,10 +155,6 @@ func (l *Log) Close() error {
 		l.stop()
 		l.done.Wait()
 	}
-	err := l.Checkpoint()
-	if errors.Is(err, ErrClosed) {
-		return nil
-	}
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
@@ -145,7 +164,8 @@ func (l *Log) Close() error {
 	l.wakeReaders()
 	l.mu.Unlock()
 	// What was queued before closed was set is still done; this waits for it.
-	last := l.exclusive(func() error { return errors.Join(l.writer.sync(), l.writer.close()) })
+	err := l.checkpoint(true)
+	last := l.exclusive(l.writer.close)
 	l.ckptMu.Lock()
 	l.disk.written = math.MaxUint64 // from here on the file may be another's
 	l.ckptMu.Unlock()
@@ -165,12 +185,11 @@ func (l *Log) Close() error {
 func (l *Log) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := Stats{Segments: len(l.segments), Free: len(l.free) + len(l.released), Cached: l.cache.bytes, Damaged: l.damaged}
+	s := Stats{Segments: len(l.segments), Events: int(l.stored), Free: len(l.free) + len(l.released) + len(l.settling), Cached: l.cache.bytes, Damaged: l.damaged}
 	for _, seg := range l.segments {
 		if seg.live == 0 {
 			continue
 		}
-		s.Events += int(seg.live)
 		s.Bytes += int64(float64(seg.bytes) * float64(seg.live) / float64(seg.events.Len()))
 		if s.Oldest.IsZero() {
 			s.Oldest = time.Unix(0, seg.since)
@@ -185,6 +204,8 @@ func (l *Log) background(ctx context.Context) {
 	defer syncs.Stop()
 	checkpoints := time.NewTicker(l.opts.CheckpointInterval)
 	defer checkpoints.Stop()
+	var written <-chan time.Time // when to see whether what was acknowledged is written
+	var taken uint64
 	failing := false
 	for {
 		var err error
@@ -193,6 +214,17 @@ func (l *Log) background(ctx context.Context) {
 			return
 		case <-l.kick:
 			err = l.prepare()
+		case <-l.acking:
+			if written == nil {
+				written, taken = time.After(ackDelay), l.acksTaken()
+			}
+		case <-written:
+			written = nil
+			if l.acksTaken() == taken {
+				err = l.writeAcks()
+			} else {
+				signal(l.acking) // what is there now has come later
+			}
 		case <-syncs.C:
 			err = l.exclusive(func() error { return l.writer.syncDirty() })
 		case <-checkpoints.C:
@@ -203,4 +235,22 @@ func (l *Log) background(ctx context.Context) {
 		}
 		failing = err != nil
 	}
+}
+
+// acksTaken returns how often acknowledgements were taken along.
+func (l *Log) acksTaken() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.takes
+}
+
+// writeAcks writes what was acknowledged, unless a group has taken it along.
+func (l *Log) writeAcks() error {
+	l.mu.Lock()
+	taken := len(l.acked) == 0
+	l.mu.Unlock()
+	if taken {
+		return nil
+	}
+	return l.exclusive(func() error { return l.writer.commit(nil) })
 }

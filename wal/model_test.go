@@ -71,6 +71,9 @@ func (m *model) Reopen(t *rapid.T) {
 		t.Fatal(err)
 	}
 	m.unsynced = nil
+	if m.opts.Cipher != nil {
+		m.opts.Cipher = testCipher(rapid.SampledFrom([]string{"", "k1", "k2", "k3"}).Draw(t, "key"))
+	}
 	m.open(t)
 }
 
@@ -141,7 +144,7 @@ func (m *model) Check(t *rapid.T) {
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{mem: vfs.NewMem(rapid.Uint64().Draw(t, "seed"))}
-		m.opts = testOptions(m.mem)
+		m.opts = forms[rapid.SampledFrom([]string{"clear", "sealed"}).Draw(t, "form")](m.mem)
 		m.opts.CacheBytes = rapid.SampledFrom([]int64{-1, 3000, 1 << 20}).Draw(t, "cache")
 		m.open(t)
 		defer func() { m.log.Close() }()

@@ -1,10 +1,12 @@
 package wal
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"testing"
 
+	"github.com/flume-go/flume/internal/invariants"
 	"github.com/flume-go/flume/internal/vfs"
 )
 
@@ -29,7 +31,7 @@ func TestOpeningReadsTheTailOnly(t *testing.T) {
 	}))
 	l = mustOpen(t, opts)
 	defer l.Close()
-	checkpoint, err := mem.Stat("/ckpt/checkpoint")
+	checkpoint, err := mem.Stat("/ckpt/wal.checkpoint")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,4 +102,57 @@ func TestConcurrentUse(t *testing.T) {
 		t.Errorf("%d events are left", s.Events)
 	}
 	mustClose(t, l)
+}
+
+// TestCostOfAnAppend counts allocations, and file operations, of appends that are read from memory and acknowledged:
+// one write and one sync each, whatever is acknowledged meanwhile.
+func TestCostOfAnAppend(t *testing.T) {
+	for form, options := range forms {
+		c := &counts{kinds: make(map[vfs.OpKind]int)}
+		opts := options(vfs.NewFailing(vfs.NewMem(1), c.inject))
+		opts.SegmentSize = 1 << 20
+		const appends = 100
+		costOfAppends(t, opts, appends, c)
+		total := 0
+		for _, n := range c.kinds {
+			total += n
+		}
+		if c.kinds[vfs.OpWrite] != appends || c.kinds[vfs.OpSync] != appends || total != 2*appends {
+			t.Errorf("%s: %d appends cost these operations: %v", form, appends, c.kinds)
+		}
+		dir := t.TempDir()
+		opts = options(vfs.OS{})
+		opts.Dirs, opts.CheckpointDir, opts.SegmentSize = []string{dir}, dir, 1<<20
+		allocs := costOfAppends(t, opts, appends, c)
+		if !invariants.Enabled && allocs > 8 { // race detection adds some of its own
+			t.Errorf("%s: an append and its reading cost %v allocations, want at most 8", form, allocs)
+		}
+	}
+}
+
+// costOfAppends appends and returns the allocations of each; c has the operations of all.
+func costOfAppends(t *testing.T, opts Options, appends int, c *counts) float64 {
+	l := mustOpen(t, opts)
+	batch := ids(0, 20, 100)
+	defer batch.Release()
+	each := func() {
+		if err := l.Append(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		e, ok, err := l.TryRead(20)
+		if !ok || err != nil {
+			t.Fatalf("read %v, %v", ok, err)
+		}
+		e.Batch.Release()
+		if err := l.Ack(e.Events); err != nil {
+			t.Fatal(err)
+		}
+	}
+	each() // starts a segment
+	clear(c.kinds)
+	allocs := testing.AllocsPerRun(appends-1, each) // and once for warming up
+	kinds := maps.Clone(c.kinds)
+	mustClose(t, l)
+	c.kinds = kinds
+	return allocs
 }

@@ -45,11 +45,14 @@ type Options struct {
 	MinFree      int64 // bytes of disk that making a segment leaves to others
 	AckReserve   int64 // bytes at a segment's end for acknowledgements; 0: a sixteenth, at most 1 MiB
 	AllowMissing bool  // open although segment files with events in them have vanished
+	NoLock       bool  // for Inspect, Verify and Export: another process may have the log open
 
 	Sync               SyncPolicy
 	SyncAcks           bool          // Ack returns after a sync
 	SyncDelay          time.Duration // most time that a written record stays unsynced; 0: a second
 	CheckpointInterval time.Duration // 0: 30 seconds
+
+	Cipher *Cipher // nil: nothing is encrypted, and nothing that was can be read
 
 	Log   *slog.Logger // nil: nothing is logged
 	Hooks Hooks
@@ -57,6 +60,7 @@ type Options struct {
 	// foreground leaves out the goroutine that syncs and writes checkpoints in the
 	// background: tests that number file operations need them in one order.
 	foreground bool
+	reserve    int64 // of the checkpoint; tests copy whole file systems
 }
 
 // Hooks are called when something has happened. Any may be nil. They are called with no lock held but
@@ -71,9 +75,11 @@ type Hooks struct {
 const (
 	defaultSegmentSize = 64 << 20
 	minSegmentSize     = 8 << 10
-	maxSegmentSize     = 1 << 40
-	defaultCache       = 32 << 20
-	maxAckReserve      = 1 << 20
+	// maxSegmentSize is little enough that a segment has fewer than 2^32 records, the most that
+	// one key may seal with random nonces.
+	maxSegmentSize = 1 << 38
+	defaultCache   = 32 << 20
+	maxAckReserve  = 1 << 20
 )
 
 // withDefaults returns o complete and checked.
@@ -91,6 +97,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.SegmentSize, defaultSegmentSize)
 	setDefault(&o.CacheBytes, defaultCache)
 	setDefault(&o.KeepFree, 4)
+	setDefault(&o.reserve, reserveSize)
 	setDefault(&o.SyncDelay, time.Second)
 	setDefault(&o.CheckpointInterval, 30*time.Second)
 	setDefault(&o.AckReserve, min(o.SegmentSize/16, maxAckReserve))
@@ -99,6 +106,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.AckReserve < 0 || o.AckReserve > o.SegmentSize/2 {
 		return o, fmt.Errorf("an acknowledgement reserve of %d is not between 0 and half the segment size of %d bytes", o.AckReserve, o.SegmentSize)
+	}
+	if c := o.Cipher; c != nil && (c.Key == nil || len(c.Active) > maxAlias) {
+		return o, fmt.Errorf("encryption needs a source of keys, and an alias of the active key of at most %d bytes", maxAlias)
 	}
 	if o.MaxEvents < 0 || o.KeepFree < 0 || o.MinFree < 0 || o.SyncDelay < 0 || o.CheckpointInterval < 0 {
 		return o, errors.New("limits and intervals of a log must not be negative")
@@ -111,6 +121,17 @@ func (o Options) withDefaults() (Options, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o, nil
+}
+
+// directories returns all directories, each once: segments and checkpoint may share one.
+func (o Options) directories() []string {
+	dirs := []string{o.CheckpointDir}
+	for _, d := range o.Dirs {
+		if filepath.Clean(d) != filepath.Clean(o.CheckpointDir) {
+			dirs = append(dirs, d)
+		}
+	}
+	return dirs
 }
 
 func setDefault[T int | int64 | time.Duration](v *T, to T) {

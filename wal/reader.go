@@ -2,9 +2,9 @@ package wal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
+	"sort"
 	"time"
 
 	"github.com/flume-go/flume/event"
@@ -55,11 +55,18 @@ func (r *reader) close() error {
 // Open and Close, except those that are gone.
 func (l *Log) Read(ctx context.Context, limit int) (Entry, error) {
 	for {
-		l.mu.Lock()
-		wake := l.wake
-		l.mu.Unlock()
 		e, ok, err := l.TryRead(limit)
 		if ok || err != nil {
+			return e, err
+		}
+		l.mu.Lock()
+		if l.wake == nil {
+			l.wake = make(chan struct{})
+		}
+		wake := l.wake
+		l.mu.Unlock()
+		// What came between is not waited for.
+		if e, ok, err = l.TryRead(limit); ok || err != nil {
 			return e, err
 		}
 		select {
@@ -172,11 +179,9 @@ func (l *Log) leave(seg *segment) {
 	l.lose(seg.events.To)
 	l.cursor.expect = max(l.cursor.expect, seg.events.To)
 	l.cursor.seg = nil
-	for _, s := range l.segments {
-		if s.gen > seg.gen {
-			l.cursor.seg, l.cursor.pos = s, segmentStart
-			return
-		}
+	if i := sort.Search(len(l.segments), func(i int) bool { return l.segments[i].gen > seg.gen }); i < len(l.segments) {
+		l.cursor.seg, l.cursor.pos = l.segments[i], segmentStart
+		return
 	}
 	// The one behind is released already, and everything before expect is read.
 	l.cursor.expect = max(l.cursor.expect, seg.events.To)
@@ -184,19 +189,23 @@ func (l *Log) leave(seg *segment) {
 
 // segmentFrom returns the first segment that may have events from number n on. mu is held.
 func (l *Log) segmentFrom(n uint64) *segment {
-	for _, s := range l.segments {
-		if s.events.To > n || !s.sealed {
-			return s
-		}
+	if i := l.indexFrom(n); i < len(l.segments) {
+		return l.segments[i]
+	}
+	// The active one may get it yet.
+	if last := len(l.segments) - 1; last >= 0 && !l.segments[last].sealed {
+		return l.segments[last]
 	}
 	return nil
 }
 
-// lose enters the events between the cursor and number to as gone: the records that should
-// have them do not. mu is held.
+// lose acknowledges the events between the cursor and number to: the records that should have them do
+// not. mu is held.
 func (l *Log) lose(to uint64) {
-	if from := l.cursor.expect; from < to && l.gone.count(Range{from, to}) < to-from {
-		l.markGone(Range{from, to})
+	if r := (Range{l.cursor.expect, to}); r.From < r.To && l.gone.count(r) < r.Len() {
+		l.markGone(r)
+		l.acked.add(r)
+		signal(l.acking)
 	}
 }
 
@@ -213,41 +222,54 @@ func (r *reader) next(seg *segment, pos, end int64) error {
 	if err := r.use(seg, end); err != nil {
 		return err
 	}
-	var got record
-	errFound := errors.New("found")
-	var batch *event.Batch
-	var at int64
-	stop, _, err := r.walk(pos, end, func(rec record) error {
-		if rec.kind != recordPut {
-			return nil
-		}
-		b, when, err := decodePut(rec.payload, rec.count)
+	for pos < end {
+		rec, ok, err := r.read(pos)
 		if err != nil {
-			r.l.reportDamage(&r.scanner, rec.pos, rec.pos+rec.size())
-			return nil
+			return err
 		}
-		got, batch, at = rec, b, when
-		return errFound
-	}, func(from, to int64) error {
-		r.l.reportDamage(&r.scanner, from, to)
+		if !ok {
+			if pos, err = r.pass(pos, end); err != nil {
+				return err
+			}
+			continue
+		}
+		pos += rec.size()
+		if rec.kind != recordPut {
+			continue
+		}
+		b, at, err := r.decode(rec)
+		if err != nil {
+			r.l.reportDamage(&r.scanner, rec.pos, pos)
+			continue
+		}
+		r.found(rec, b, at)
 		return nil
-	})
-	if err != nil && !errors.Is(err, errFound) {
-		return err
 	}
 	r.l.mu.Lock()
 	defer r.l.mu.Unlock()
-	c := &r.l.cursor
-	if batch == nil {
-		c.pos = stop
-		return nil
-	}
-	c.pos = got.pos + got.size()
-	r.l.lose(got.first)
-	r.l.cache.dropUntil(got.events().To)
-	c.expect = max(c.expect, got.first)
-	c.batch, c.first, c.at = batch, got.first, at
+	r.l.cursor.pos = pos
 	return nil
+}
+
+// pass reports the damage at pos and returns where good records go on.
+func (r *reader) pass(pos, end int64) (int64, error) {
+	next, err := r.skip(pos)
+	if err == nil {
+		r.l.reportDamage(&r.scanner, pos, min(next, end))
+	}
+	return next, err
+}
+
+// found gives the batch of a put to the cursor.
+func (r *reader) found(rec record, b *event.Batch, at int64) {
+	r.l.mu.Lock()
+	defer r.l.mu.Unlock()
+	c := &r.l.cursor
+	c.pos = rec.pos + rec.size()
+	r.l.lose(rec.first)
+	r.l.cache.dropUntil(rec.events().To)
+	c.expect = max(c.expect, rec.first)
+	c.batch, c.first, c.at = b, rec.first, at
 }
 
 // use turns to a segment, up to end.
@@ -259,10 +281,33 @@ func (r *reader) use(seg *segment, end int64) error {
 	if err := r.close(); err != nil {
 		return err
 	}
+	aead, err := r.l.keys.open(seg)
+	if err != nil {
+		return err
+	}
 	f, err := r.l.opts.FS.OpenFile(seg.path, os.O_RDONLY, 0)
 	if err != nil {
 		return fmt.Errorf("reading segment %s: %w", seg.path, err)
 	}
-	r.scanner = scanner{file: f, seg: seg, end: end}
+	r.scanner = scanner{file: f, seg: seg, end: end, aead: aead}
 	return nil
+}
+
+// entries calls f with each run of events of a batch that are not in the set. The entry's batch is
+// valid during the call.
+func (s rangeSet) entries(b *event.Batch, first uint64, at int64, f func(Entry) error) error {
+	all := Range{first, first + uint64(b.Len())}
+	for rest := all; ; {
+		run := s.gap(rest)
+		if run.Len() == 0 {
+			return nil
+		}
+		part := b.View(int(run.From-first), int(run.To-first))
+		err := f(Entry{Batch: part, Events: run, At: time.Unix(0, at)})
+		part.Release()
+		if err != nil {
+			return err
+		}
+		rest.From = run.To
+	}
 }

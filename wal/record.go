@@ -55,6 +55,12 @@ func recordSize(payload int) int64 { return align(int64(recordHeader+payload), r
 
 // put writes the header to the first bytes of dst.
 func (h *header) put(dst []byte, at place) {
+	h.encode(dst)
+	binary.LittleEndian.PutUint32(dst, at.checksum(dst))
+}
+
+// encode writes the header without its checksum.
+func (h *header) encode(dst []byte) {
 	le := binary.LittleEndian
 	clear(dst[:recordHeader])
 	le.PutUint32(dst[4:], uint32(h.length))
@@ -63,17 +69,24 @@ func (h *header) put(dst []byte, at place) {
 	le.PutUint64(dst[16:], uint64(h.synced))
 	le.PutUint64(dst[24:], h.first)
 	le.PutUint32(dst[32:], uint32(h.count))
-	le.PutUint32(dst, at.checksum(dst))
+}
+
+// boundHeader is the length of a header that is bound to its place.
+const boundHeader = 32 + recordHeader - 4
+
+// bind returns the place and the header behind its checksum.
+func (at place) bind(head []byte) (b [boundHeader]byte) {
+	copy(b[:], at.id[:])
+	binary.LittleEndian.PutUint64(b[16:], at.gen)
+	binary.LittleEndian.PutUint64(b[24:], uint64(at.pos))
+	copy(b[32:], head[4:recordHeader])
+	return b
 }
 
 // checksum is that of a record header at this place.
 func (at place) checksum(head []byte) uint32 {
-	var buf [32 + recordHeader - 4]byte
-	copy(buf[:], at.id[:])
-	binary.LittleEndian.PutUint64(buf[16:], at.gen)
-	binary.LittleEndian.PutUint64(buf[24:], uint64(at.pos))
-	copy(buf[32:], head[4:recordHeader])
-	return checksum(buf[:])
+	b := at.bind(head)
+	return checksum(b[:])
 }
 
 // parseHeader returns the header in the first bytes of src, false if there is no good one of
@@ -92,13 +105,26 @@ func parseHeader(src []byte, at place) (header, bool) {
 		first:      le.Uint64(src[24:]),
 		count:      int(le.Uint32(src[32:])),
 	}
-	// The cheap tests first: a search for the next good record comes by here often.
-	if h.kind < recordPut || h.kind > recordSnapshot || h.length > maxPayload || sum != at.checksum(src) {
+	if !maybeHeader(src) || h.length > maxPayload || sum != at.checksum(src) {
 		return header{}, false
 	}
 	return h, true
 }
 
-// newRecord returns a buffer for a record with this payload length, zeroed padding included.
-// The payload is at recordHeader; finish completes it.
-func newRecord(payload int) []byte { return make([]byte, recordSize(payload)) }
+// maybeHeader is the part of parseHeader that is cheap enough to be asked of every eight bytes of a segment: the
+// type, and the zeros behind it.
+func maybeHeader(src []byte) bool {
+	return binary.LittleEndian.Uint32(src[12:])-uint32(recordPut) <= uint32(recordSnapshot-recordPut)
+}
+
+// newRecord returns a buffer for a record with this payload length, which is buf if that is large
+// enough. The payload is at recordHeader and arbitrary; the padding behind it is zero.
+func newRecord(buf []byte, payload int) []byte {
+	size := int(recordSize(payload))
+	if cap(buf) < size {
+		buf = make([]byte, size)
+	}
+	buf = buf[:size]
+	clear(buf[recordHeader+payload:])
+	return buf
+}

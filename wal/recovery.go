@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/flume-go/flume/internal/vfs"
 )
@@ -20,14 +22,17 @@ type found struct {
 }
 
 // findSegments reads the headers of all segment files.
-func findSegments(fsys vfs.FS, dirs []string) (*found, error) {
-	files, err := listSegments(fsys, dirs)
+func findSegments(opts Options) (*found, error) {
+	files, err := listSegments(opts.FS, opts.Dirs)
 	if err != nil {
 		return nil, err
 	}
 	f := &found{}
 	for _, s := range files {
-		state, err := readHead(fsys, s)
+		state, err := readHead(opts.FS, s)
+		if opts.NoLock && errors.Is(err, fs.ErrNotExist) {
+			continue // removed by the process that has the log
+		}
 		if err != nil {
 			return nil, fmt.Errorf("reading the header of segment %s: %w", s.path, err)
 		}
@@ -68,30 +73,56 @@ func (f *found) identity(ckpt *snapshot) (id logID, ok bool, err error) {
 	return id, ok, nil
 }
 
-// recovery rebuilds the state of a log.
+// recovery rebuilds the state of a log. Until resume it changes nothing on the disk.
 type recovery struct {
-	l     *Log
-	files *found
-	base  *snapshot            // where replaying starts
-	heads map[uint64]*snapshot // what good segments begin with, by generation, as far as it was asked
-	lost  []extent             // of base, without a file of the same life
-	from  int                  // index of the first replayed segment in files.good
-	tail  tail                 // behind the end of the last segment
+	l       *Log
+	files   *found
+	ckpt    *snapshot            // the checkpoint; nil if there is none
+	ckptBad error                // why it is not usable
+	base    *snapshot            // where replaying starts
+	heads   map[uint64]*snapshot // what good segments begin with, by generation, as far as it was asked
+	lost    []extent             // of base, without a file of the same life
+	missing []MissingSegment     // those of them whose events were not gone
+	from    int                  // index of the first replayed segment in files.good
+	tail    tail                 // behind the end of the last segment
+
+	damaged func(s *scanner, from, to int64) // told of a bad record
+	told    func(Damage)                     // told of other damage
 }
 
-// recover brings the log to the state that its files tell of.
+// recover brings the log to the state that its files tell of, and makes it ready for writing.
 func (l *Log) recover() error {
-	files, err := findSegments(l.opts.FS, l.opts.Dirs)
-	if err != nil {
+	r := &recovery{l: l, damaged: l.reportDamage, told: l.told}
+	if err := r.survey(); err != nil {
+		return err
+	}
+	if err := l.checkKeys(); err != nil {
+		return err
+	}
+	if err := r.resume(); err != nil {
+		return err
+	}
+	return r.clean()
+}
+
+// survey finds out the state of the log.
+func (r *recovery) survey() error {
+	l := r.l
+	var err error
+	if r.files, err = findSegments(l.opts); err != nil {
 		return err
 	}
 	ckpt, err := l.disk.read()
-	if errors.Is(err, errSnapshot) {
-		l.opts.Log.Warn("the checkpoint is not usable; recovering without", "error", err)
-	} else if err != nil {
+	switch {
+	case errors.Is(err, errSnapshot):
+		r.ckptBad = err
+		l.opts.Log.Warn("the checkpoint is not usable; recovering by the snapshots in the segments", "error", err)
+	case err != nil:
 		return err
+	case ckpt == nil && len(r.files.good) > 0:
+		l.opts.Log.Warn("there is no checkpoint; recovering by the snapshots in the segments", "directory", l.opts.CheckpointDir)
 	}
-	id, known, err := files.identity(ckpt)
+	id, known, err := r.files.identity(ckpt)
 	if err != nil {
 		return err
 	}
@@ -100,12 +131,12 @@ func (l *Log) recover() error {
 			return err
 		}
 	}
-	l.id = id
-	r := &recovery{l: l, files: files, heads: make(map[uint64]*snapshot)}
-	for _, s := range files.oneBad {
-		l.told(Damage{Segment: s.path, From: 0, To: segmentStart})
+	l.id, r.ckpt = id, ckpt
+	r.heads = make(map[uint64]*snapshot)
+	for _, s := range r.files.oneBad {
+		r.told(Damage{Segment: s.path, From: 0, To: segmentStart})
 	}
-	for _, step := range []func() error{func() error { return r.choose(ckpt) }, r.adopt, r.replay, r.account, r.resume, r.clean} {
+	for _, step := range []func() error{r.choose, r.adopt, r.replay, r.account} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -113,9 +144,22 @@ func (l *Log) recover() error {
 	return nil
 }
 
+// checkKeys makes sure that what is stored can be read.
+func (l *Log) checkKeys() error {
+	for _, s := range l.segments {
+		if s.live == 0 {
+			continue
+		}
+		if _, err := l.keys.open(s); err != nil {
+			return fmt.Errorf("%d stored events cannot be read: %w", s.live, err)
+		}
+	}
+	return nil
+}
+
 // choose takes the newest snapshot.
-func (r *recovery) choose(ckpt *snapshot) error {
-	good := r.files.good
+func (r *recovery) choose() error {
+	ckpt, good := r.ckpt, r.files.good
 	for i := len(good) - 1; i >= 0 && (ckpt == nil || good[i].gen > ckpt.gen); i-- {
 		s, err := r.head(good[i])
 		if err != nil {
@@ -152,16 +196,6 @@ func (r *recovery) head(seg *segment) (snap *snapshot, err error) {
 	})
 	r.heads[seg.gen] = snap
 	return snap, err
-}
-
-// withScanner calls f with a scanner of the whole segment.
-func (l *Log) withScanner(seg *segment, f func(*scanner) error) (err error) {
-	file, err := l.opts.FS.OpenFile(seg.path, os.O_RDONLY, 0)
-	if err != nil {
-		return fmt.Errorf("opening segment %s: %w", seg.path, err)
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	return f(&scanner{file: file, seg: seg, end: seg.size})
 }
 
 // adopt takes the state of the base, and the segments that it lists.
@@ -211,18 +245,13 @@ func (r *recovery) merge(gone []Range) {
 func (r *recovery) replay() error {
 	for i := r.from; i < len(r.files.good); i++ {
 		s := r.files.good[i]
-		pos, durable := int64(segmentStart), int64(0)
+		pos := int64(segmentStart)
 		if s.gen == r.base.gen {
-			pos, durable = max(pos, r.base.pos), r.base.pos
+			pos = max(pos, r.base.pos)
 		}
-		if i+1 < len(r.files.good) {
-			successor, err := r.head(r.files.good[i+1])
-			if err != nil {
-				return err
-			}
-			if successor != nil {
-				durable = max(durable, successor.endOf(s.gen))
-			}
+		durable, err := r.durable(i)
+		if err != nil {
+			return err
 		}
 		r.l.next = max(r.l.next, s.events.From)
 		if err := r.replaySegment(s, pos, durable); err != nil {
@@ -231,6 +260,23 @@ func (r *recovery) replay() error {
 		r.l.segments = append(r.l.segments, s)
 	}
 	return nil
+}
+
+// durable returns up to where snapshots say that segment i of the good ones was durable.
+func (r *recovery) durable(i int) (int64, error) {
+	s := r.files.good[i]
+	end := r.base.endOf(s.gen)
+	if s.gen == r.base.gen {
+		end = max(end, r.base.pos)
+	}
+	if i+1 == len(r.files.good) {
+		return end, nil
+	}
+	successor, err := r.head(r.files.good[i+1])
+	if err != nil || successor == nil {
+		return end, err
+	}
+	return max(end, successor.endOf(s.gen)), nil
 }
 
 // endOf returns the end of the segment of a generation, 0 if it is not listed.
@@ -251,7 +297,7 @@ func (r *recovery) replaySegment(seg *segment, pos, durable int64) error {
 				return nil
 			},
 			func(from, to int64) error {
-				r.l.reportDamage(s, from, to)
+				r.damaged(s, from, to)
 				return nil
 			})
 		if err != nil {
@@ -282,12 +328,12 @@ func (r *recovery) apply(s *scanner, rec record) {
 			return
 		}
 	}
-	r.l.reportDamage(s, rec.pos, rec.pos+rec.size())
+	r.damaged(s, rec.pos, rec.pos+rec.size())
 }
 
 // addPut enters a put that was read.
 func (s *segment) addPut(rec record) {
-	at, bodies := putSummary(rec.payload)
+	at, bodies := putSummary(rec.payload, s.sealing.overhead())
 	if s.events.Len() == 0 {
 		s.events.From, s.since = rec.first, at
 	}
@@ -300,33 +346,69 @@ func (r *recovery) account() error {
 	l := r.l
 	for _, s := range l.segments {
 		s.live = s.events.Len() - l.gone.count(s.events)
+		l.stored += s.live
 	}
 	for _, e := range r.lost {
-		missing := e.events.Len() - l.gone.count(e.events)
-		if missing == 0 {
-			continue // recycled after the base was written
+		r.accountLost(e)
+	}
+	if !l.opts.AllowMissing {
+		if err := r.refuseMissing(); err != nil {
+			return err
 		}
-		hasSlot := func(s *segment) bool { return s.slot == e.slot }
-		if i := slices.IndexFunc(r.files.unused, hasSlot); i >= 0 {
-			// Its header was overwritten with zeros. What is behind may be of use to somebody.
-			r.files.damaged = append(r.files.damaged, r.files.unused[i])
-			r.files.unused = slices.Delete(r.files.unused, i, i+1)
-		}
-		damaged := slices.ContainsFunc(r.files.damaged, hasSlot)
-		present := damaged || slices.ContainsFunc(r.files.good, hasSlot)
-		if !present && !l.opts.AllowMissing {
-			return fmt.Errorf("segment file %s with %d events is in none of the data directories %v: mount or restore its directory, or allow missing segments to go on without these events",
-				segmentName(e.slot), missing, l.opts.Dirs)
-		}
-		l.opts.Log.Error("the events of a segment are lost", "segment", segmentName(e.slot), "events", missing, "damaged", damaged)
-		l.gone.add(e.events)
+	}
+	for _, m := range r.missing {
+		l.opts.Log.Error("the events of a segment are lost", "segment", m.Name, "events", m.Events)
+		l.gone.add(m.Numbers)
 	}
 	l.cursor.expect = l.gone[0].To
 	l.cache.broken = len(l.segments) > 0
 	for _, s := range r.files.damaged {
-		l.told(Damage{Segment: s.path, From: 0, To: s.size})
+		r.told(Damage{Segment: s.path, From: 0, To: s.size})
 	}
 	return nil
+}
+
+// accountLost looks for the events of a segment that the base lists and that has no file of that life.
+func (r *recovery) accountLost(e extent) {
+	events := e.events.Len() - r.l.gone.count(e.events)
+	// Records may have followed, unless the log was closed or was writing to a later segment.
+	writing := e.gen == r.base.gen && r.from == len(r.files.good) && !r.base.closed
+	if events == 0 && !writing {
+		return // recycled after the base was written, or not needed any more
+	}
+	hasSlot := func(s *segment) bool { return s.slot == e.slot }
+	if i := slices.IndexFunc(r.files.unused, hasSlot); i >= 0 {
+		// Its header was overwritten with zeros. What is behind may be of use to somebody.
+		r.files.damaged = append(r.files.damaged, r.files.unused[i])
+		r.files.unused = slices.Delete(r.files.unused, i, i+1)
+	}
+	r.missing = append(r.missing, MissingSegment{
+		Name: segmentName(e.slot), Numbers: e.events, Events: int(events), Writing: writing,
+		Present: slices.ContainsFunc(r.files.damaged, hasSlot) || slices.ContainsFunc(r.files.good, hasSlot),
+	})
+}
+
+// refuseMissing returns an error that names segments whose files are not there at all. It is more often
+// a disk that is not mounted than a loss.
+func (r *recovery) refuseMissing() error {
+	var names []string
+	events, writing := 0, false
+	for _, m := range r.missing {
+		if !m.Present {
+			names = append(names, m.Name)
+			events += m.Events
+			writing = writing || m.Writing
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	more := ""
+	if writing {
+		more = " and perhaps more, as the log was not closed"
+	}
+	return fmt.Errorf("%d segment files with %d events%s are in none of the data directories %v: %s; mount or list their directory, or allow missing segments to go on without these events",
+		len(names), events, more, r.l.opts.Dirs, strings.Join(names[:min(len(names), 8)], ", "))
 }
 
 // resume makes durable what was replayed, and goes on in the last segment if that is sound.
@@ -342,10 +424,13 @@ func (r *recovery) resume() error {
 			return fmt.Errorf("syncing segment %s: %w", s.path, errors.Join(err, f.Close()))
 		}
 		last := i == len(r.files.good)-1
-		if last && !r.tail.any && s.gen == l.writer.gen && s.end > segmentStart && s.end < s.size {
-			s.sealed, s.file, s.written, s.synced = false, f, s.end, s.end
-			l.writer.active = s
-			continue
+		if last && !r.tail.any && s.gen == l.writer.gen && s.end > segmentStart && s.end < s.size && s.sealing.alias == l.keys.active() {
+			// A key that has changed is told by checkKeys if it matters; otherwise a new segment will do.
+			if aead, err := l.keys.open(s); err == nil {
+				s.sealed, s.file, s.aead, s.written, s.synced = false, f, aead, s.end, s.end
+				l.writer.active = s
+				continue
+			}
 		}
 		if err := f.Close(); err != nil {
 			return err
@@ -365,6 +450,7 @@ func (r *recovery) clean() error {
 			l.released = append(l.released, s)
 		}
 	}
+	l.settling, l.released = append(l.settling, l.released...), nil
 	for _, s := range r.files.unused {
 		if err := l.opts.FS.Remove(s.path); err != nil {
 			return fmt.Errorf("removing the unfinished segment %s: %w", s.path, err)

@@ -1,10 +1,13 @@
 package wal
 
 import (
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 
+	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/internal/vfs"
 )
 
@@ -31,11 +34,15 @@ func isEOF(err error) bool { return errors.Is(err, io.EOF) }
 type scanner struct {
 	file vfs.File
 	seg  *segment
-	end  int64 // nothing is read behind it
+	end  int64       // nothing is read behind it
+	aead cipher.AEAD // opens puts; nil if they are in the clear, or need not be opened
 
 	buf  []byte
 	off  int64 // of buf in the file
 	fill int   // bytes of buf that are read
+
+	plain []byte // a put that was opened
+	bound sealedWith
 }
 
 // record is a good record. The payload is valid until the scanner is used again.
@@ -55,7 +62,7 @@ func (s *scanner) window(pos int64, n int) ([]byte, error) {
 	}
 	size := int(min(int64(max(n, scanChunk)), s.end-pos))
 	if cap(s.buf) < size || cap(s.buf) > keptBuffer && size <= scanChunk {
-		s.buf = make([]byte, max(size, scanChunk))
+		s.buf = make([]byte, max(size, min(scanChunk, 1<<bits.Len(uint(size)))))
 	}
 	s.buf = s.buf[:cap(s.buf)]
 	s.off, s.fill = pos, 0
@@ -87,6 +94,31 @@ func (s *scanner) read(pos int64) (record, bool, error) {
 	return record{h, pos, whole[recordHeader:]}, true, nil
 }
 
+// decode returns the batch of a put, with one reference, the caller's, and when it was appended.
+func (s *scanner) decode(rec record) (*event.Batch, int64, error) {
+	payload, err := s.open(rec)
+	if err != nil {
+		return nil, 0, err
+	}
+	return decodePut(payload, rec.count)
+}
+
+// open returns the payload of a put in the clear. It is valid until the scanner is used again. What was read stays
+// as it is, as it may have to be copied to the quarantine.
+func (s *scanner) open(rec record) ([]byte, error) {
+	if s.aead == nil {
+		return rec.payload, nil
+	}
+	if cap(s.plain) > keptBuffer && len(rec.payload) <= keptBuffer {
+		s.plain = nil
+	}
+	p, err := openPut(s.aead, s.plain[:0], s.seg.at(rec.pos), &rec.header, rec.payload, &s.bound)
+	if err == nil {
+		s.plain = p
+	}
+	return p, err
+}
+
 // search returns the position and header of the first good record header at or behind pos; ok
 // is false if there is none. Its payload may be bad.
 func (s *scanner) search(pos int64) (at int64, h header, ok bool, err error) {
@@ -101,6 +133,9 @@ func (s *scanner) search(pos int64) (at int64, h header, ok bool, err error) {
 		}
 		i := 0
 		for ; i+recordHeader <= len(buf); i += recordAlign {
+			if !maybeHeader(buf[i:]) {
+				continue
+			}
 			if h, ok := parseHeader(buf[i:], s.seg.at(pos+int64(i))); ok {
 				return pos + int64(i), h, true, nil
 			}

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"crypto/cipher"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 const (
 	segmentMagic   = "FLUMEWAL"
 	segmentVersion = 1
-	segmentHeader  = 64
+	segmentHeader  = vfs.SectorSize     // of one copy
 	segmentStart   = 2 * vfs.SectorSize // of the first record
 	segmentPrefix  = "segment-"
 	segmentSuffix  = ".wal"
@@ -28,6 +29,8 @@ type segment struct {
 	id   logID
 	gen  uint64
 
+	sealing sealing // does not change during a life
+
 	events Range // numbers of its puts; those between that it does not have are gone
 	live   uint64
 	bytes  int64 // of the bodies of all its events
@@ -36,9 +39,10 @@ type segment struct {
 	sealed bool
 	pins   int // reads in progress
 
-	file    vfs.File // while it is the active one; the leader's
-	written int64    // end of what was written; the leader's
-	synced  int64    // end of what is durable; the leader's
+	file    vfs.File    // while it is the active one; the leader's
+	aead    cipher.AEAD // seals puts, nil in the clear; the leader's
+	written int64       // end of what was written; the leader's
+	synced  int64       // end of what is durable; the leader's
 
 	told map[int64]bool // positions of damage that was reported; the reader's and recovery's
 }
@@ -76,6 +80,10 @@ func encodeSegmentHeader(s *segment) []byte {
 	le.PutUint64(b[40:], s.events.From)
 	le.PutUint64(b[48:], uint64(s.size))
 	le.PutUint32(b[56:], s.slot)
+	b[60], b[61] = s.sealing.cipher, byte(len(s.sealing.alias))
+	copy(b[64:], s.sealing.salt[:])
+	copy(b[96:], s.sealing.check[:])
+	copy(b[112:], s.sealing.alias)
 	le.PutUint32(b[12:], checksum(b[:segmentHeader]))
 	copy(b[vfs.SectorSize:], b[:segmentHeader])
 	return b
@@ -94,6 +102,9 @@ func decodeSegmentHeader(b []byte, s *segment) bool {
 	s.gen = le.Uint64(b[32:])
 	s.events = Range{le.Uint64(b[40:]), le.Uint64(b[40:])}
 	s.size = int64(le.Uint64(b[48:]))
+	s.sealing = sealing{cipher: b[60], alias: string(b[112 : 112+int(b[61])])}
+	copy(s.sealing.salt[:], b[64:])
+	copy(s.sealing.check[:], b[96:])
 	return le.Uint32(b[56:]) == s.slot && s.size >= segmentStart
 }
 
@@ -137,7 +148,7 @@ func readHead(fsys vfs.FS, s *segment) (state headState, err error) {
 		return headDamaged, nil
 	}
 	s.size = min(s.size, info.Size()) // a file that was cut off ends there
-	if goodOne && goodTwo || !goodOne && allZero(b[:segmentHeader]) || !goodTwo && allZero(b[vfs.SectorSize:][:segmentHeader]) {
+	if goodOne && goodTwo || !goodOne && allZero(b[:segmentHeader]) || !goodTwo && allZero(b[vfs.SectorSize:]) {
 		return headGood, nil // a copy that is not there yet: the power failed while the life began
 	}
 	return headOneBad, nil

@@ -8,13 +8,15 @@ import (
 const (
 	snapshotMagic   = "FLUMECKP"
 	snapshotVersion = 1
-	snapshotFixed   = 8 + 4 + 16 + 3*8
+	snapshotFixed   = 8 + 4 + 4 + 16 + 3*8
+	snapshotClosed  = 1 // flag: the log was closed after this, so that nothing follows
 	extentSize      = 4 + 6*8
 )
 
 // snapshot is the state of a log at one moment, and from where to replay what followed.
 type snapshot struct {
 	id      logID
+	closed  bool   // nothing was written after this before the next opening
 	gen     uint64 // replay from here: generation
 	pos     int64  // and position
 	next    uint64 // number of the next event
@@ -38,6 +40,11 @@ func (s *snapshot) encode() []byte {
 	b := make([]byte, 0, snapshotFixed+12+len(s.extents)*extentSize+len(s.gone)*16)
 	b = append(b, snapshotMagic...)
 	b = le.AppendUint32(b, snapshotVersion)
+	var flags uint32
+	if s.closed {
+		flags |= snapshotClosed
+	}
+	b = le.AppendUint32(b, flags)
 	b = append(b, s.id[:]...)
 	b = le.AppendUint64(b, s.gen)
 	b = le.AppendUint64(b, uint64(s.pos))
@@ -65,8 +72,12 @@ func decodeSnapshot(b []byte) (*snapshot, error) {
 	if le.Uint32(b[len(body):]) != checksum(body) {
 		return nil, errSnapshot
 	}
-	s := &snapshot{gen: le.Uint64(b[28:]), pos: int64(le.Uint64(b[36:])), next: le.Uint64(b[44:])}
-	copy(s.id[:], b[12:])
+	flags := le.Uint32(b[12:])
+	if flags > snapshotClosed {
+		return nil, errSnapshot
+	}
+	s := &snapshot{closed: flags&snapshotClosed != 0, gen: le.Uint64(b[32:]), pos: int64(le.Uint64(b[40:])), next: le.Uint64(b[48:])}
+	copy(s.id[:], b[16:])
 	n := int64(le.Uint32(b[snapshotFixed:]))
 	rest := body[snapshotFixed+4:]
 	if n*extentSize > int64(len(rest)) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/flume-go/flume/internal/vfs"
@@ -34,12 +35,19 @@ func (w *writer) advance(n int64) error {
 		w.why, w.retry = fmt.Errorf("starting segment %s: %w", seg.path, err), time.Now().Add(retryStart)
 		return w.why
 	}
-	w.active, w.unsaved = seg, false
+	w.active = seg
+	w.saved()
 	w.l.mu.Lock()
 	w.l.segments = append(w.l.segments, seg)
 	w.l.mu.Unlock()
 	w.l.settleReleased()
-	w.l.askForStandby()
+	signal(w.l.kick) // the next switch must not wait for zeros
+	if len(w.l.opts.Dirs) > 1 {
+		// So that recovery knows of the segment even if its directory is not there. Its events are safe without.
+		if err := w.l.saveCheckpoint(w.snapshot()); err != nil {
+			w.l.opts.Log.Warn("a new segment could not be entered in the checkpoint", "segment", seg.path, "error", err)
+		}
+	}
 	return nil
 }
 
@@ -149,9 +157,13 @@ func (w *writer) start(seg *segment) error {
 	seg.events = Range{w.l.next, w.l.next}
 	w.l.mu.Unlock()
 	seg.id, seg.gen = w.l.id, w.gen
+	var err error
+	if seg.aead, err = w.l.keys.begin(seg); err != nil {
+		return err
+	}
 	snap.gen, snap.pos = seg.gen, segmentStart
 	payload := snap.encode()
-	rec := newRecord(len(payload))
+	rec := newRecord(nil, len(payload))
 	copy(rec[recordHeader:], payload)
 	h := header{length: len(payload), payloadCRC: checksum(payload), kind: recordSnapshot}
 	h.put(rec, seg.at(segmentStart))
@@ -175,15 +187,25 @@ func (l *Log) emptySegment(s *segment) bool {
 
 // markGone enters events as gone. mu is held.
 func (l *Log) markGone(r Range) {
-	for _, s := range l.segments {
+	first := l.indexFrom(r.From)
+	i := first
+	for ; i < len(l.segments) && l.segments[i].events.From < r.To; i++ {
+		s := l.segments[i]
 		if from, to := max(r.From, s.events.From), min(r.To, s.events.To); from < to {
-			s.live -= (to - from) - l.gone.count(Range{from, to})
+			n := (to - from) - l.gone.count(Range{from, to})
+			s.live -= n
+			l.stored -= n
 		}
 	}
 	l.gone.add(r)
-	for i := len(l.segments) - 1; i >= 0; i-- {
+	for i--; i >= first; i-- {
 		l.releaseIfEmpty(l.segments[i])
 	}
+}
+
+// indexFrom returns the index of the first segment in use with events numbered n or higher. mu is held.
+func (l *Log) indexFrom(n uint64) int {
+	return sort.Search(len(l.segments), func(i int) bool { return l.segments[i].events.To > n })
 }
 
 // releaseIfEmpty takes a sealed segment out of use when nothing in it is needed. mu is held.
@@ -202,19 +224,20 @@ func (l *Log) releaseIfEmpty(s *segment) {
 	l.released = append(l.released, s)
 }
 
-// settleReleased makes released segments reusable, after everything written has become durable, and
-// removes what is more than is kept.
+// settleReleased makes segments reusable whose acknowledgements have become durable, and removes what
+// is more than is kept.
 func (l *Log) settleReleased() {
 	l.mu.Lock()
 	var surplus []*segment
-	for _, s := range l.released {
+	for _, s := range l.settling {
 		if len(l.free) < l.opts.KeepFree && s.size == l.opts.SegmentSize {
 			l.free = append(l.free, s)
 		} else {
 			surplus = append(surplus, s)
 		}
 	}
-	l.released = nil
+	clear(l.settling)
+	l.settling = l.settling[:0]
 	l.mu.Unlock()
 	for _, s := range surplus {
 		if err := l.opts.FS.Remove(s.path); err != nil {
@@ -223,19 +246,11 @@ func (l *Log) settleReleased() {
 	}
 }
 
-// askForStandby has the background make a segment if the next switch would have to wait for it.
-func (l *Log) askForStandby() {
-	select {
-	case l.kick <- struct{}{}:
-	default:
-	}
-}
-
 // prepare makes one free segment if there is none, so that a switch does not wait for its zeros. It is
 // done beside the writing; only the names are given by the leader.
 func (l *Log) prepare() error {
 	l.mu.Lock()
-	enough := len(l.free)+len(l.released) > 0 || l.opts.KeepFree == 0
+	enough := len(l.free)+len(l.released)+len(l.settling) > 0 || l.opts.KeepFree == 0
 	l.mu.Unlock()
 	if enough {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -16,12 +17,48 @@ import (
 	"github.com/flume-go/flume/internal/vfs"
 )
 
+// testReserve is enough for the checkpoints of tests.
+const testReserve = 16 << 10
+
 // testOptions are of a log with small segments in two directories and nothing in the background.
 func testOptions(fsys vfs.FS) Options {
 	return Options{
 		FS: fsys, Dirs: []string{"/data1", "/data2"}, CheckpointDir: "/ckpt",
-		SegmentSize: minSegmentSize, foreground: true,
+		SegmentSize: minSegmentSize, foreground: true, reserve: testReserve,
 	}
+}
+
+// sealedOptions are testOptions of an encrypted log.
+func sealedOptions(fsys vfs.FS) Options {
+	opts := testOptions(fsys)
+	opts.Cipher = testCipher("k1")
+	return opts
+}
+
+// forms are the two ways in which the suites run.
+var forms = map[string]func(vfs.FS) Options{"clear": testOptions, "sealed": sealedOptions}
+
+// files returns all files of a test's log with their contents.
+func files(t testing.TB, fsys vfs.FS) map[string]string {
+	t.Helper()
+	found := make(map[string]string)
+	for _, dir := range []string{"/data1", "/data2", "/data1/quarantine", "/data2/quarantine", "/ckpt"} {
+		entries, err := fsys.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if e.IsDir() {
+				continue
+			}
+			data, err := vfs.ReadFile(fsys, dir+"/"+e.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[dir+"/"+e.Name()] = string(data)
+		}
+	}
+	return found
 }
 
 func mustOpen(t testing.TB, opts Options) *Log {
@@ -129,7 +166,7 @@ func TestOrderAcrossSegmentsAndReopening(t *testing.T) {
 	mustClose(t, l)
 	for _, drop := range []string{"nothing", "the checkpoint"} {
 		if drop != "nothing" {
-			if err := fsys.Remove("/ckpt/checkpoint"); err != nil {
+			if err := fsys.Remove("/ckpt/wal.checkpoint"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -181,7 +218,7 @@ func TestAckOutOfOrder(t *testing.T) {
 		}
 		mustClose(t, l)
 		if drop {
-			if err := fsys.Remove("/ckpt/checkpoint"); err != nil {
+			if err := fsys.Remove("/ckpt/wal.checkpoint"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -206,7 +243,7 @@ func TestSegmentsAreRecycled(t *testing.T) {
 			t.Fatalf("read %v after append %d", got, i)
 		}
 	}
-	if used := fsys.Used(); used > 8*minSegmentSize+reserveSize+1000 {
+	if used := fsys.Used(); used > 8*minSegmentSize+testReserve+1000 {
 		t.Errorf("%d bytes are used for a log that never held more than 4 events", used)
 	}
 }
@@ -443,7 +480,9 @@ func TestFailedSyncKillsTheSegment(t *testing.T) {
 func TestGoneDiskFailsAppendsUntilItIsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		failing := vfs.NewFailing(vfs.NewMem(3), nil)
-		l := mustOpen(t, testOptions(failing))
+		opts := testOptions(failing)
+		opts.SyncAcks = true
+		l := mustOpen(t, opts)
 		mustAppend(t, l, 0, 3, 10)
 		failing.SetInjector(func(op vfs.Op) vfs.Action {
 			if op.Mutates() {
@@ -535,7 +574,7 @@ func TestMissingSegment(t *testing.T) {
 		t.Fatal(err)
 	}
 	opts := testOptions(mem)
-	if _, err := Open(opts); err == nil || !strings.Contains(err.Error(), "is in none of the data directories") {
+	if _, err := Open(opts); err == nil || !strings.Contains(err.Error(), "are in none of the data directories") {
 		t.Errorf("opening with a segment missing: %v", err)
 	}
 	opts.AllowMissing = true

@@ -19,7 +19,11 @@ func checkAllocations(t *testing.T, h *Harness) {
 	const events = 100
 	r := newRig(t, h, allocationsRule)
 	defer r.close()
-	r.open(h.capacity(events))
+	var settings map[string]string
+	if h.AllocsOn != nil {
+		r.fs, settings = h.AllocsOn()
+	}
+	r.open(h.capacity(events), settings)
 	body := make([]byte, 512)
 	round := func() {
 		b := event.NewBatch()

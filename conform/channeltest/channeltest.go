@@ -47,7 +47,7 @@ type Harness struct {
 
 	Unordered bool // events need not leave in the order in which they came
 	EndToEnd  bool // a put returns when its events are acknowledged
-	Durable   bool // another instance on the same file system has what this one left
+	Durable   bool // another instance on the same file system has what this one left, even after a power cut
 	Reserves  bool // it is a flow.Reserver
 	Inherits  bool // it is a flow.Heir
 	Volatile  bool // it is a flow.Volatile and says true
@@ -60,6 +60,9 @@ type Harness struct {
 	// Allocs is the number of allocations per event that building, putting,
 	// taking and acknowledging a batch of 100 events may cost.
 	Allocs float64
+	// AllocsOn returns the file system and further properties for that, where the
+	// file system of the other rules itself allocates. nil: as for the other rules.
+	AllocsOn func() (vfs.FS, map[string]string)
 
 	wrap func(flow.Channel) flow.Channel // for the suite's own tests
 }
@@ -86,6 +89,7 @@ func storesBounded(h *Harness) bool   { return stores(h) && bounded(h) }
 func boundedOrDirect(h *Harness) bool { return h.EndToEnd || bounded(h) }
 func endToEnd(h *Harness) bool        { return h.EndToEnd }
 func durable(h *Harness) bool         { return h.Durable }
+func losesPower(h *Harness) bool      { return h.Durable && h.FS == nil }
 func reserves(h *Harness) bool        { return h.Reserves }
 func inherits(h *Harness) bool        { return h.Inherits }
 
@@ -109,7 +113,7 @@ func hasTransactions(h *Harness) bool {
 // rules is the contract.
 func rules() []rule {
 	var all []rule
-	for _, part := range [][]rule{orderRules, settleRules, spaceRules, lifecycleRules, contentRules, optionalRules, loadRules} {
+	for _, part := range [][]rule{orderRules, settleRules, spaceRules, lifecycleRules, durableRules, contentRules, optionalRules, loadRules} {
 		all = append(all, part...)
 	}
 	return all

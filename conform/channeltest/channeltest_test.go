@@ -8,7 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	_ "github.com/flume-go/flume/channels/memory" // the sound channel that is broken here
+	_ "github.com/flume-go/flume/channels/file" // the sound channels that are broken here
+	_ "github.com/flume-go/flume/channels/memory"
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
 )
@@ -286,6 +287,61 @@ func TestBrokenChannelsAreFound(t *testing.T) {
 			h.wrap, h.Reserves, h.Inherits, h.Volatile = nil, true, true, true
 			if failure := outcome(t, h, c.rule); failure != "" {
 				t.Errorf("rule %q is broken by the sound channel:\n%s", c.rule, failure)
+			}
+		})
+	}
+}
+
+func fileHarness(settings map[string]string, wrap func(flow.Channel) flow.Channel) Harness {
+	h := memoryHarness(wrap)
+	h.Type, h.Durable = "file", true
+	h.Settings = merge(map[string]string{
+		"checkpointDir": "/checkpoint", "dataDirs": "/data", "maxFileSize": "65536", "minimumRequiredSpace": "1048576",
+	}, settings)
+	return h
+}
+
+// Channels that lose or invent events when the power fails are found.
+func TestChannelsThatDoNotLastAreFound(t *testing.T) {
+	takesForGood := func(sound flow.Channel) flow.Channel {
+		c := &broken{Channel: sound}
+		c.take = func(ctx context.Context, limit int) (flow.Delivery, error) {
+			d, err := sound.Take(ctx, limit)
+			if err != nil {
+				return nil, err
+			}
+			return &loose{d.Batch().Retain()}, d.Ack()
+		}
+		return c
+	}
+	acknowledgesLightly := func(sound flow.Channel) flow.Channel {
+		c := &broken{Channel: sound}
+		c.take = func(ctx context.Context, limit int) (flow.Delivery, error) {
+			d, err := sound.Take(ctx, limit)
+			if err != nil {
+				return nil, err
+			}
+			return &handed{Delivery: d, ack: func() error { return nil }}, nil
+		}
+		return c
+	}
+	answersEarly := map[string]string{"fsyncPerTransaction": "false", "fsyncInterval": "3600"}
+	for _, c := range []struct {
+		name     string
+		rule     string
+		settings map[string]string
+		wrap     func(flow.Channel) flow.Channel
+	}{
+		{"answers before the sync", "power cut at any moment", answersEarly, nil},
+		{"answers before the sync", "power cut", answersEarly, nil},
+		{"forgets what is taken", "power cut at any moment", nil, takesForGood},
+		{"forgets what is taken", "durable acknowledgements", nil, takesForGood},
+		{"forgets acknowledgements", "durable acknowledgements", nil, acknowledgesLightly},
+		{"forgets acknowledgements", "power cut", nil, acknowledgesLightly},
+	} {
+		t.Run(c.name+", "+c.rule, func(t *testing.T) {
+			if outcome(t, fileHarness(c.settings, c.wrap), c.rule) == "" {
+				t.Errorf("rule %q does not notice", c.rule)
 			}
 		})
 	}

@@ -135,25 +135,6 @@ var lifecycleRules = []rule{
 			r.stats(flow.Stats{})
 		},
 	},
-	{
-		name: "durable",
-		rule: "Another instance on the same file system has everything that was stored and not acknowledged, in order.",
-		when: durable,
-		run: func(r *rig) {
-			r.open(r.h.capacity(20))
-			want := append(r.put(6), r.put(6)...)
-			acked := r.take(3)
-			n := acked.Batch().Len()
-			r.ack(acked)
-			r.take(3) // stays open
-			r.shut()
-			r.open(r.h.capacity(20))
-			r.same(r.drain(len(want)-n, 5), want[n:])
-			r.shut()
-			r.open(r.h.capacity(20))
-			r.nothing("everything was acknowledged before the last Close")
-		},
-	},
 }
 
 // refuses checks that the channel, which is not open, takes and gives nothing.

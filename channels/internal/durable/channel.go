@@ -1,0 +1,190 @@
+// Package durable is what the channels have in common that keep their events in files: the properties (Config) and the
+// way from them to an open store (Channel). Package store has the rules of the flow, package wal the files.
+package durable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/flume-go/flume/channels/internal/counters"
+	"github.com/flume-go/flume/channels/internal/store"
+	"github.com/flume-go/flume/component"
+	"github.com/flume-go/flume/flow"
+	"github.com/flume-go/flume/internal/javalock"
+	"github.com/flume-go/flume/internal/keys"
+	"github.com/flume-go/flume/internal/vfs"
+	"github.com/flume-go/flume/metrics"
+	"github.com/flume-go/flume/wal"
+)
+
+// Limits are what channels with the same Config may differ in.
+type Limits struct {
+	Capacity int           // most events; at least 1
+	Wait     time.Duration // how long a put waits for space; negative: as long as it takes
+}
+
+// Channel is a store in the directories of a configuration. Safe for concurrent use.
+type Channel struct {
+	*store.Store
+	cfg      Config
+	dirs     dirs
+	limits   Limits
+	env      component.Env
+	counters *counters.File
+
+	quarantined *metrics.Counter
+	syncs       *metrics.Histogram
+	checkpoints *metrics.Histogram
+
+	mu    sync.Mutex // Open and Close take turns
+	locks io.Closer  // nil when closed
+}
+
+var (
+	_ flow.Channel  = (*Channel)(nil)
+	_ flow.Reserver = (*Channel)(nil)
+)
+
+// New makes a channel that is not open. c counts for it; what Flume does not count goes to env.Metrics.
+func New(cfg Config, limits Limits, env component.Env, c *counters.File) (*Channel, error) {
+	d, err := cfg.dirs()
+	if err != nil {
+		return nil, err
+	}
+	ch := &Channel{Store: store.New(c), cfg: cfg, dirs: d, limits: limits, env: env, counters: c}
+	m := env.Metrics
+	ch.quarantined = m.OwnCounter("damaged_records", "Damaged records of the log that were skipped; copies are in the directory quarantine.")
+	ch.syncs = m.OwnHistogram("sync_seconds", "Time that the disk took to make puts safe.", metrics.LatencyBounds)
+	ch.checkpoints = m.OwnHistogram("checkpoint_seconds", "Time that writing a checkpoint took.", metrics.LatencyBounds)
+	counters.OwnGauges(m, ch.Stats)
+	gauge := func(name, help string, value func(wal.Stats) float64) {
+		m.OwnGauge(name, help, func() float64 { return value(ch.LogStats()) })
+	}
+	gauge("segments", "Files of the log that hold events.", func(s wal.Stats) float64 { return float64(s.Segments) })
+	gauge("free_segments", "Files of the log that wait to be used again.", func(s wal.Stats) float64 { return float64(s.Free) })
+	gauge("cached_bytes", "Memory that holds events for sinks that keep up.", func(s wal.Stats) float64 { return float64(s.Cached) })
+	return ch, nil
+}
+
+// Open locks the directories, recovers what is in them, and lets events in and out.
+func (c *Channel) Open(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.locks != nil {
+		return errors.New("opening the channel: it is open")
+	}
+	start := time.Now()
+	err := c.open()
+	c.counters.Opened(err)
+	if err != nil {
+		return fmt.Errorf("opening the channel: %w", err)
+	}
+	s := c.LogStats()
+	c.env.Log.Info("channel is open", "events", s.Events, "bytes", s.Bytes, "files", s.Segments, "took", time.Since(start).Round(time.Millisecond))
+	return nil
+}
+
+func (c *Channel) open() (err error) {
+	o := c.cfg.options(c.dirs)
+	o.FS, o.Log, o.Hooks = c.env.FS, c.env.Log, c.hooks()
+	if o.Cipher, err = c.cipher(); err != nil {
+		return err
+	}
+	for _, dir := range c.dirs.all() {
+		if err := vfs.MkdirAllSync(c.env.FS, dir, 0o755); err != nil {
+			return err
+		}
+	}
+	locks, err := javalock.Lock(c.env.FS, c.dirs.all()...)
+	if err != nil {
+		return err
+	}
+	if err := c.tellForeign(); err != nil {
+		return errors.Join(err, locks.Close())
+	}
+	if err := c.Store.Open(store.Options{
+		Log: o, Capacity: c.limits.Capacity, Batch: c.cfg.TransactionCapacity, Wait: c.limits.Wait,
+	}); err != nil {
+		return errors.Join(err, locks.Close())
+	}
+	c.locks = locks
+	return nil
+}
+
+func (c *Channel) hooks() wal.Hooks {
+	return wal.Hooks{
+		Synced:       func(took time.Duration) { c.syncs.Observe(took.Seconds()) },
+		Checkpointed: func(took time.Duration) { c.checkpoints.Observe(took.Seconds()) },
+		Damaged:      func(wal.Damage) { c.quarantined.Add(1) },
+	}
+}
+
+// cipher returns how the log is encrypted; nil if it is not.
+func (c *Channel) cipher() (*wal.Cipher, error) {
+	if !c.cfg.encrypted() {
+		return nil, nil //nolint:nilnil // most logs are not encrypted
+	}
+	k, err := keys.Open(keys.Options{
+		FS: c.env.FS, Log: c.env.Log,
+		Store: c.cfg.KeyStoreFile, PasswordFile: c.cfg.KeyStorePasswordFile, Aliases: c.cfg.aliases(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &wal.Cipher{Active: c.cfg.ActiveKey, Key: k.Key}, nil
+}
+
+var foreignName = regexp.MustCompile(`^log-\d+$`)
+
+// tellForeign tells of a queue that Apache Flume left in a data directory: whoever puts this program in the place of
+// an agent in Java should know that events wait there.
+func (c *Channel) tellForeign() error {
+	for _, dir := range c.dirs.data {
+		entries, err := c.env.FS.ReadDir(dir)
+		if err != nil {
+			return err
+		}
+		n := 0
+		for _, e := range entries {
+			if info, err := e.Info(); err == nil && foreignName.MatchString(e.Name()) && info.Size() > 0 {
+				n++
+			} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+		if n > 0 {
+			c.env.Log.Warn("the directory holds files of Apache Flume's own file channel, which are left alone: events in them wait until Apache Flume delivers them",
+				"directory", dir, "files", n)
+		}
+	}
+	return nil
+}
+
+// Close makes everything durable and gives up the directories. What is not acknowledged is there at the next Open.
+func (c *Channel) Close(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.locks == nil {
+		return nil
+	}
+	left := c.Stats().Events
+	err := errors.Join(c.Store.Close(), c.locks.Close())
+	c.locks = nil
+	c.counters.Shut()
+	if err != nil {
+		return fmt.Errorf("closing the channel: %w", err)
+	}
+	if left > 0 {
+		c.env.Log.Info("channel is closed; events that were not delivered stay on the disk", "events", left, "directories", c.dirs.all())
+	}
+	return nil
+}

@@ -8,7 +8,7 @@ LINT      := $(TOOLS)/golangci-lint
 LINT_VERSION := v2.15.0
 FUZZTIME  ?= 30s
 
-.PHONY: all build test race tools lint generate check examples fuzz crash bench e2e stress clean help
+.PHONY: all build test race tools lint generate check examples fuzz crash kill faults bench bench-large bench-peers bench-all e2e stress clean help
 
 all: build
 
@@ -50,11 +50,28 @@ fuzz: ## every fuzz target for $(FUZZTIME)
 stress: ## long randomized runs: reloads under load
 	FLUME_STRESS=3000 $(GO) test -count=1 -timeout 30m -run 'Stress' -v ./agent/...
 
-crash: ## long randomized runs: power cuts at any operation of the log
-	WAL_CRASH_STATES=20000 $(GO) test -count=1 -timeout 1h -run CrashLong -v ./wal
+crash: ## power cuts and faults at any operation of the log and the file channel, COUNT states on all cores; SEED repeats a run
+	GO=$(GO) ./scripts/crash $(or $(COUNT),20000) $(SEED)
 
-bench: build ## the table of docs/performance.md
+kill: ## kill -9 of an agent with a file channel under load, COUNT times; SEED repeats a run
+	FLUME_KILLS=$(or $(COUNT),1000) FLUME_KILL_SEED=$(SEED) $(GO) test -tags e2e -count=1 -timeout 2h -run 'TestFileChannelKill$$' -v ./e2e
+
+faults: ## plant faults in a copy of the log and the file channel; the suite must notice each
+	GO=$(GO) ./scripts/faults/run
+
+bench: build ## the agent, its parts and bare programs, in less than ten minutes
 	$(GO) run ./bench/cmd/flumebench -flume bin/flume
+
+bench-large: build ## a backlog of 10 GiB: opening and reading it
+	$(GO) run ./bench/cmd/flumebench large -flume bin/flume
+
+bench-peers: build ## Apache Flume (downloads are cached), rsyslog and syslog-ng on the same work
+	./e2e/setup.sh
+	$(GO) run ./bench/cmd/flumebench peers -flume bin/flume
+
+bench-all: build ## all of these, into the table of docs/performance.md
+	./e2e/setup.sh
+	$(GO) run ./bench/cmd/flumebench all -flume bin/flume -into docs/performance.md
 
 e2e: build ## against real systems: Java Flume, ZooKeeper (downloads are cached)
 	./e2e/setup.sh

@@ -13,7 +13,7 @@
 //	lines      the numbered lines that load is made of, and the proof that all arrived
 //	stats      medians and spreads
 //	proc       child processes: starting, stopping, their time and memory
-//	roles      what the program does when it starts itself: load, bare, hold
+//	roles      what the program does when it starts itself: load generators, bare programs, users of the log
 //	scenario   one file for each piece of work that is measured
 //	report     the table and the JSON
 package bench

@@ -14,6 +14,8 @@ type Scope struct {
 	Prefix string
 	// At is pointed at when something is missing.
 	At property.Position
+	// Sinks are, for a sink processor, the sinks of its group in their order.
+	Sinks []string
 }
 
 // Effective is one value in force, for explanations.
@@ -62,6 +64,10 @@ func (r *Report) Given(key string) bool {
 	return ok
 }
 
+// Sinks returns the names of the sinks that a sink processor works for, in the
+// order of the group; none for other components.
+func (r *Report) Sinks() []string { return r.d.scope.Sinks }
+
 func (r *Report) add(s property.Severity, key, what, remedy string) {
 	val, _ := setting(r.d.settings, r.d.values, r.d.scope, r.prefix+key)
 	r.d.problem(s, r.d.place(val), r.prefix+key, what, remedy)
@@ -87,10 +93,11 @@ func setting(settings property.Settings, values []Effective, scope Scope, key st
 func Decode(e *Entry, settings property.Settings, scope Scope, common ...any) *Decoded {
 	d := newDecoder(settings, scope)
 	d.decodeCommon(common)
+	d.remarks = true
 	config := reflect.New(e.config).Elem()
 	d.decodeStruct(e.Schema, config, "", "")
 	d.check(config, "")
-	d.unknown()
+	d.unknown("")
 	return &Decoded{
 		Entry: e, Scope: scope, Settings: settings, Config: config.Interface(),
 		Effective: d.values, Problems: d.problems,
@@ -102,6 +109,16 @@ func Decode(e *Entry, settings property.Settings, scope Scope, common ...any) *D
 func DecodeCommon(settings property.Settings, scope Scope, common ...any) ([]Effective, property.Problems) {
 	d := newDecoder(settings, scope)
 	d.decodeCommon(common)
+	return d.values, d.problems
+}
+
+// DecodeOnly decodes common structs that are all there is, and reports the keys
+// that they do not know. elsewhere is a prefix below which those most likely
+// belong.
+func DecodeOnly(settings property.Settings, scope Scope, elsewhere string, common ...any) ([]Effective, property.Problems) {
+	d := newDecoder(settings, scope)
+	d.decodeCommon(common)
+	d.unknown(elsewhere)
 	return d.values, d.problems
 }
 
@@ -151,6 +168,7 @@ type decoder struct {
 	used     map[string]bool
 	known    []string // keys that could have been given
 	claimed  []string // prefixes below which nothing is called unknown
+	remarks  bool     // free text is looked at; off where text is names, which others look up
 	values   []Effective
 	problems property.Problems
 }
@@ -208,7 +226,13 @@ func (d *decoder) value(f *Field, key string) (text string, val property.Value, 
 }
 
 func (d *decoder) missing(f *Field, key string) {
-	d.problem(property.Error, d.scope.At, key, "is required", fmt.Sprintf("set it: %s", f.Doc))
+	remedy := "set it: " + f.Doc
+	for _, k := range d.settings.Keys() {
+		if k != key && strings.EqualFold(k, key) {
+			remedy = fmt.Sprintf("rename %s (%s): upper and lower case differ in keys", k, d.settings[k].Key)
+		}
+	}
+	d.problem(property.Error, d.scope.At, key, "is required", remedy)
 }
 
 func (d *decoder) effective(f *Field, key, text string, val property.Value, given bool) {
@@ -263,10 +287,14 @@ func (d *decoder) decodeScalar(f *Field, v reflect.Value, key string) {
 	}
 	if err := f.parse(text, target); err != nil {
 		if f.Lenient {
-			d.fallBack(f, v, key, val, err)
+			d.fallBack(f, v, key, text, val, err)
 			return
 		}
-		d.problem(property.Error, d.place(val), key, fault(f, val, err), f.expectation())
+		remedy := d.slip(f, text, val, target.Type())
+		if remedy == "" {
+			remedy = f.expectation()
+		}
+		d.problem(property.Error, d.place(val), key, fault(f, val, err), remedy)
 		return
 	}
 	if v.Kind() == reflect.Pointer {
@@ -274,7 +302,14 @@ func (d *decoder) decodeScalar(f *Field, v reflect.Value, key string) {
 	}
 	if t := strings.TrimSpace(text); f.Kind == FieldBool && !strings.EqualFold(t, "true") && !strings.EqualFold(t, "false") {
 		what := fault(f, val, fmt.Errorf("%q is neither true nor false and counts as false", text))
-		d.problem(property.Warning, d.place(val), key, what, "write true or false")
+		remedy := d.slip(f, text, val, target.Type())
+		if remedy == "" {
+			remedy = "write true or false"
+		}
+		d.problem(property.Warning, d.place(val), key, what, remedy)
+	}
+	if what := f.remark(text); what != "" && d.remarks && !val.Secret {
+		d.problem(property.Advice, d.place(val), key, what, "put it on a line of its own if it is a comment")
 	}
 	if blank := f.Kind == FieldString && text == ""; f.Required && (blank || f.Kind == FieldList && v.Len() == 0) {
 		d.missing(f, key)
@@ -284,14 +319,29 @@ func (d *decoder) decodeScalar(f *Field, v reflect.Value, key string) {
 
 // fallBack uses the default in place of a bad value, as Flume does for some
 // properties; an optional one without a default stays unset.
-func (d *decoder) fallBack(f *Field, v reflect.Value, key string, val property.Value, err error) {
+func (d *decoder) fallBack(f *Field, v reflect.Value, key, text string, val property.Value, err error) {
 	remedy := "it counts as not set"
 	if f.HasDefault {
 		d.mustParse(f, v)
 		remedy = f.Default + " is used instead"
 	}
+	t := v.Type()
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if slip := d.slip(f, text, val, t); slip != "" {
+		remedy += "; " + slip
+	}
 	d.problem(property.Warning, d.place(val), key, fault(f, val, err), remedy)
 	d.effective(f, key, f.Default, property.Value{}, false)
+}
+
+// slip is f.slip, but tells nothing of a secret.
+func (d *decoder) slip(f *Field, text string, val property.Value, t reflect.Type) string {
+	if f.Secret || val.Secret {
+		return ""
+	}
+	return f.slip(text, t)
 }
 
 // fault says what is wrong with a value; of a secret, not even a part is told.
@@ -316,7 +366,7 @@ func (f *Field) expectation() string {
 	case f.Kind == FieldString:
 		s = "give one of " + strings.Join(f.Enum, ", ")
 	case f.Kind == FieldDuration:
-		s = "give a whole number of " + map[string]string{"ms": "milliseconds", "s": "seconds"}[f.Unit]
+		s = "give a whole number of " + f.unitName()
 	case f.Unit != "":
 		s += " (" + f.Unit + ")"
 	}
@@ -363,7 +413,7 @@ func (d *decoder) decodeGroup(f *Field, v reflect.Value, key string) {
 	d.effective(f, key, text, val, given)
 	seen := map[string]bool{}
 	list := reflect.MakeSlice(v.Type(), 0, 4)
-	for _, name := range f.split(text) {
+	for _, name := range d.elements(f, key, text, val) {
 		if seen[name] {
 			d.problem(property.Warning, d.place(val), key, fmt.Sprintf("lists %q twice", name), "remove one")
 			continue
@@ -380,24 +430,61 @@ func (d *decoder) decodeGroup(f *Field, v reflect.Value, key string) {
 	v.Set(list)
 }
 
+// elements returns the names in a group's list.
+func (d *decoder) elements(f *Field, key, text string, val property.Value) []string {
+	if f.Comma || val.Secret {
+		return f.split(text)
+	}
+	names, what, remedy := Names(text, func(name string) bool { return len(d.settings.Sub(key+"."+name)) > 0 })
+	if what != "" {
+		d.problem(property.Error, d.place(val), key, what, remedy)
+	}
+	return names
+}
+
 func (d *decoder) check(config reflect.Value, prefix string) {
 	if c, ok := config.Interface().(Checker); ok && !d.problems.HasErrors() {
 		c.Check(&Report{d: d, prefix: prefix})
 	}
 }
 
-// unknown reports the keys that nothing asked for.
-func (d *decoder) unknown() {
+// unknown reports the keys that nothing asked for. elsewhere, if not empty, is
+// where those without a likely meaning belong.
+func (d *decoder) unknown(elsewhere string) {
 	for _, k := range d.settings.Keys() {
 		if d.used[k] || d.isClaimed(k) {
 			continue
 		}
 		remedy := "remove it, or see the component's reference for its properties"
-		if near := Nearest(k, d.known); near != "" {
+		near := d.meant(k)
+		if near == "" && elsewhere != "" {
+			near = elsewhere + k
+		}
+		if near != "" {
 			remedy = fmt.Sprintf("did you mean %q?", near)
 		}
 		d.problem(property.Warning, d.settings[k].Key, k, "unknown property, it has no effect", remedy)
 	}
+}
+
+// meant returns the key that an unknown one was most likely to be, "" for none.
+func (d *decoder) meant(key string) string {
+	if near := Nearest(key, d.known); near != "" {
+		return near
+	}
+	// Below a claimed prefix every key is possible.
+	first, rest, deep := strings.Cut(key, ".")
+	for _, prefix := range d.claimed {
+		switch name := strings.TrimSuffix(prefix, "."); {
+		case strings.Contains(name, "."), Nearest(first, []string{name}) == "":
+			continue
+		case deep:
+			return prefix + rest
+		default:
+			return prefix + "type"
+		}
+	}
+	return ""
 }
 
 func (d *decoder) isClaimed(key string) bool {

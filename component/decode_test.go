@@ -107,7 +107,35 @@ func TestDecodeProblems(t *testing.T) {
 		{"too large", []string{must, "count = 1001"}, `x.conf:2:9: a1.sinks.k1.count: 1001 is more than 1000; give a whole number from 1 to 1000; without it, 100 is used`},
 		{"by an alias", []string{must, "countOld = 0"}, `x.conf:2:12: a1.sinks.k1.count: 0 is less than 1; give a whole number from 1 to 1000; without it, 100 is used`},
 		{"more than a long", []string{must, "size = 9223372036854775808"}, `x.conf:2:8: a1.sinks.k1.size: "9223372036854775808" is too large; give a whole number (bytes); without it, 4096 is used`},
-		{"duration", []string{must, "wait = 3s"}, `x.conf:2:8: a1.sinks.k1.wait: "3s" is not a whole number; give a whole number of seconds of at least 0; without it, 3 is used`},
+		{"duration", []string{must, "wait = 3s"}, `x.conf:2:8: a1.sinks.k1.wait: "3s" is not a whole number; give the number alone, without "s": it counts seconds`},
+		{"duration that is text", []string{must, "wait = soon"}, `x.conf:2:8: a1.sinks.k1.wait: "soon" is not a whole number; give a whole number of seconds of at least 0; without it, 3 is used`},
+		{"comment behind a number", []string{must, "count = 5 # five"}, `x.conf:2:9: a1.sinks.k1.count: "5 # five" is not a whole number; "# five" belongs to the value: a comment needs a line of its own`},
+		{"comment behind nothing good", []string{must, "count = x # five"}, `x.conf:2:9: a1.sinks.k1.count: "x # five" is not a whole number; give a whole number from 1 to 1000; without it, 100 is used`},
+		{"comment behind a fraction", []string{must, "ratio = 0.5\t! half"}, `x.conf:2:9: a1.sinks.k1.ratio: "0.5\t! half" is not a number; "! half" belongs to the value: a comment needs a line of its own`},
+		{"comment behind a truth", []string{must, "flag = true # yes"}, `x.conf:2:8: warning: a1.sinks.k1.flag: "true # yes" is neither true nor false and counts as false; "# yes" belongs to the value: a comment needs a line of its own`},
+		{"comment behind one of several", []string{must, "mode = safe // slow"}, `x.conf:2:8: a1.sinks.k1.mode: "safe // slow" is none of FAST, SAFE, OFF; "// slow" belongs to the value: a comment needs a line of its own`},
+		{"comment behind a lenient number", []string{must, "loose = 5 # five"}, `x.conf:2:9: warning: a1.sinks.k1.loose: "5 # five" is not a whole number; 7 is used instead; "# five" belongs to the value: a comment needs a line of its own`},
+		{"comment behind a lenient, optional number", []string{must, "guess = 5 # five"}, `x.conf:2:9: warning: a1.sinks.k1.guess: "5 # five" is not a whole number; it counts as not set; "# five" belongs to the value: a comment needs a line of its own`},
+		{"comment behind free text", []string{must, "text = /var/log # where"}, `x.conf:2:8: advice: a1.sinks.k1.text: "# where" belongs to the value; put it on a line of its own if it is a comment`},
+		{"number sign in free text", []string{must, "text = tail -F #1 !x"}, ""},
+		{"comment in a secret", []string{must, "password = a # b", "text = a#b"}, ""},
+		{"comment behind the names of groups", []string{must, "groups = g1 # one", "groups.g1.path = p"}, `x.conf:2:10: a1.sinks.k1.groups: "# one" belongs to the value; a comment needs a line of its own`},
+		{"commas between the names of groups", []string{must, "groups = g1,g2", "groups.g1.path = p", "groups.g2.path = p"},
+			`x.conf:2:10: a1.sinks.k1.groups: "g1,g2" is no name; write names without commas and quotes, and white space between them`},
+		{"group with a sign in its name", []string{must, "groups = g;1", "groups.g;1.path = p"}, ""},
+		{"quotes", []string{must, `count = "5"`}, `x.conf:2:9: a1.sinks.k1.count: "\"5\"" is not a whole number; leave out the quotes, which belong to the value`},
+		{"line joined to the next", []string{must, "count = 5 a1.sinks.k1.text = x"}, `x.conf:2:9: a1.sinks.k1.count: "5 a1.sinks.k1.text = x" is not a whole number; "a1.sinks.k1.text = x", most likely the next line, belongs to the value: remove the backslash that joins them`},
+		{"group names joined to the next line", []string{must, "groups = g1 a1.sinks.k1.text=x", "groups.g1.path = p"}, `x.conf:2:10: a1.sinks.k1.groups: "a1.sinks.k1.text=x" belongs to the value; if it is the next line, remove the backslash that joins them`},
+		{"semicolon", []string{must, "count = 5;"}, `x.conf:2:9: a1.sinks.k1.count: "5;" is not a whole number; leave out ";", which belongs to the value`},
+		{"digits in groups", []string{must, "count = 1,000"}, `x.conf:2:9: a1.sinks.k1.count: "1,000" is not a whole number; write 1000`},
+		{"digits in groups that are too many", []string{must, "count = 10,000"}, `x.conf:2:9: a1.sinks.k1.count: "10,000" is not a whole number; give a whole number from 1 to 1000; without it, 100 is used`},
+		{"decimal comma", []string{must, "ratio = 0,5"}, `x.conf:2:9: a1.sinks.k1.ratio: "0,5" is not a number; give a number from 0 to 1; without it, 0.5 is used`},
+		{"number with a unit", []string{must, "size = 100 MB"}, `x.conf:2:8: a1.sinks.k1.size: "100 MB" is not a whole number; give the number alone, without "MB": it counts bytes`},
+		{"lenient number with a unit", []string{must, "loose = 1k"}, `x.conf:2:9: warning: a1.sinks.k1.loose: "1k" is not a whole number; 7 is used instead; give the number alone, without "k"`},
+		{"required, in another case", []string{"Must = yes"}, "x.conf:99:1: a1.sinks.k1.must: is required; rename Must (x.conf:1:1): upper and lower case differ in keys\n" +
+			`x.conf:1:1: warning: a1.sinks.k1.Must: unknown property, it has no effect; did you mean "must"?`},
+		{"settings without their type", []string{must, "raw = x"}, `x.conf:2:1: warning: a1.sinks.k1.raw: unknown property, it has no effect; did you mean "raw.type"?`},
+		{"mistyped above settings", []string{must, "raws.a.b = x"}, `x.conf:2:1: warning: a1.sinks.k1.raws.a.b: unknown property, it has no effect; did you mean "raw.a.b"?`},
 		{"fraction out of range", []string{must, "ratio = 1.5"}, `x.conf:2:9: a1.sinks.k1.ratio: 1.5 is more than 1; give a number from 0 to 1; without it, 0.5 is used`},
 		{"not a fraction", []string{must, "ratio = half"}, `x.conf:2:9: a1.sinks.k1.ratio: "half" is not a number; give a number from 0 to 1; without it, 0.5 is used`},
 		{"NaN is in no range", []string{must, "ratio = NaN"}, `x.conf:2:9: a1.sinks.k1.ratio: NaN is less than 0; give a number from 0 to 1; without it, 0.5 is used`},
@@ -205,9 +233,16 @@ func TestSecrets(t *testing.T) {
 		}
 	}
 
-	// A value that a config filter supplied is secret whatever the property is.
-	for _, key := range []string{"text", "count", "flag", "mode", "loose", "extra.x", "groups", "codec"} {
-		in := settings(t, "must = yes", key+" = "+secret)
+	// A value that a config filter supplied is secret whatever the property is: also
+	// what looks like a comment in it.
+	for _, line := range []string{
+		"text = " + secret, "count = " + secret, "flag = " + secret, "mode = " + secret, "loose = " + secret,
+		"extra.x = " + secret, "groups = " + secret, "codec = " + secret,
+		"text = a # " + secret, "count = 5 # " + secret, "flag = true # " + secret, "mode = safe # " + secret, "loose = 5 # " + secret,
+		"codec = test_plain # " + secret,
+	} {
+		in := settings(t, "must = yes", line)
+		key, _, _ := strings.Cut(line, " = ")
 		v := in[key]
 		v.Secret, v.Origin = true, "config filter f1"
 		in[key] = v

@@ -68,6 +68,9 @@ func (d *decoder) decodeRef(f *Field, v reflect.Value, key string) {
 	if !ok {
 		what, remedy := Unknown(f.Refers, name)
 		what = fault(f, val, errors.New(what))
+		if val.Secret {
+			remedy = "give the name of a type"
+		}
 		d.problem(property.Error, d.place(val), key, what, remedy)
 		d.claim(key + ".")
 		return

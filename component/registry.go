@@ -185,20 +185,3 @@ func names(kind Kind) []string {
 	}
 	return out
 }
-
-// Unknown says that no type of this kind has this name, and which come near.
-func Unknown(kind Kind, name string) (what, remedy string) {
-	if isAbsent(kind, name) {
-		return fmt.Sprintf("%s type %q is one of Apache Flume's that this version does not have", kind, name),
-			"see docs/compatibility.md for what it has"
-	}
-	what = fmt.Sprintf("unknown %s type %q", kind, name)
-	if near := Nearest(name, names(kind)); near != "" {
-		return what, fmt.Sprintf("did you mean %q?", near)
-	}
-	var types []string
-	for _, e := range All(kind) {
-		types = append(types, e.Info.Type)
-	}
-	return what, "known types: " + strings.Join(types, ", ")
-}

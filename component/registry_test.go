@@ -40,13 +40,40 @@ func TestAllListsEachTypeOnce(t *testing.T) {
 func TestUnknown(t *testing.T) {
 	tests := []struct{ name, what, remedy string }{
 		{"test_everythingg", `unknown sink type "test_everythingg"`, `did you mean "test_everything"?`},
-		{"com.example.EverythingSink", `unknown sink type "com.example.EverythingSink"`, `did you mean "org.apache.flume.test.EverythingSink"?`},
+		{"org.apache.flume.EverythingSink", `unknown sink type "org.apache.flume.EverythingSink"`, `did you mean "org.apache.flume.test.EverythingSink"?`},
+		{"com.example.EverythingSink", `unknown sink type "com.example.EverythingSink"`,
+			`Java classes cannot be loaded; of those that are built in, "org.apache.flume.test.EverythingSink" comes nearest (flume components lists all)`},
+		{"com.example.Codec$Builder", `unknown sink type "com.example.Codec$Builder"`,
+			"Java classes cannot be loaded; known types: test_everything, test_nothing (flume components describes them)"},
+		{"test_nothing # for now", `unknown sink type "test_nothing # for now"`, `"# for now" belongs to the value: a comment needs a line of its own`},
+		{"test_nothing ; for now", `unknown sink type "test_nothing ; for now"`, `"; for now" belongs to the value: a comment needs a line of its own`},
+		{`"test_nothing"`, `unknown sink type "\"test_nothing\""`, "leave out the quotes, which belong to the value"},
+		{"test_nothing;", `unknown sink type "test_nothing;"`, `leave out ";", which belongs to the value`},
+		{"test_plain", `unknown sink type "test_plain"`, `"test_plain" is a type of serializer`},
+		{"12.5", `unknown sink type "12.5"`, "known types: test_everything, test_nothing"},
 		{"kafka", `unknown sink type "kafka"`, "known types: test_everything, test_nothing"},
 	}
 	for _, tt := range tests {
 		what, remedy := component.Unknown(component.KindSink, tt.name)
 		if what != tt.what || remedy != tt.remedy {
 			t.Errorf("Unknown(%q) = %q, %q", tt.name, what, remedy)
+		}
+	}
+}
+
+func TestUnknownType(t *testing.T) {
+	tests := []struct{ name, want string }{
+		{"hdfs", `type "hdfs" is one of Apache Flume's that this version does not have (sink); see docs/compatibility.md for what it has`},
+		{"avro", `type "avro" is one of Apache Flume's that this version does not have (source, sink); see docs/compatibility.md for what it has`},
+		{"org.apache.flume.sink.hdfs.HDFSEventSink", `type "org.apache.flume.sink.hdfs.HDFSEventSink" is one of Apache Flume's that this version does not have (sink); see docs/compatibility.md for what it has`},
+		{"test_plian", `unknown type "test_plian"; did you mean "test_plain"?`},
+		{"com.example.Codec", `unknown type "com.example.Codec"; Java classes cannot be loaded; run the command components without a type to see all`},
+		{"whatever", `unknown type "whatever"; run the command components without a type to see all`},
+	}
+	for _, tt := range tests {
+		what, remedy := component.UnknownType(tt.name)
+		if got := what + "; " + remedy; got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
 	}
 }

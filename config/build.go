@@ -19,7 +19,7 @@ func Build(m *Model, agent string, lenient bool) *Topology {
 		t.Problems = append(t.Problems, noSuchAgent(m, agent))
 		return t
 	}
-	b := &builder{Topology: t, agent: a}
+	b := &builder{Topology: t, agent: a, others: m.names(func(o *Agent) bool { return o != a && o.lists })}
 	b.channels()
 	b.sources()
 	b.sinks()
@@ -47,7 +47,8 @@ func noSuchAgent(m *Model, agent string) property.Problem {
 
 type builder struct {
 	*Topology
-	agent *Agent
+	agent  *Agent
+	others []string // agents that list something
 }
 
 func (b *builder) problem(s property.Severity, at property.Position, key, what, remedy string) {
@@ -80,18 +81,25 @@ func (b *builder) decode(kind component.Kind, typ string, settings property.Sett
 // decodeUntyped decodes what all components of a kind have, of one that is no more
 // than that.
 func (b *builder) decodeUntyped(kind component.Kind, why string, settings property.Settings, scope component.Scope, common ...any) {
-	values, _ := b.decodeCommon(settings, scope, common...)
+	values, problems := component.DecodeCommon(settings, scope, common...)
+	if len(settings) == 0 {
+		problems = nothingOf(scope, "type")
+	}
+	b.Problems = append(b.Problems, problems...)
 	if b.untyped == nil {
 		b.untyped = map[string]untyped{}
 	}
 	b.untyped[scope.Prefix] = untyped{kind: kind, why: why, values: values}
 }
 
-// decodeCommon decodes common structs alone.
-func (b *builder) decodeCommon(settings property.Settings, scope component.Scope, common ...any) (values []component.Effective, ok bool) {
-	values, problems := component.DecodeCommon(settings, scope, common...)
-	b.Problems = append(b.Problems, problems...)
-	return values, !problems.HasErrors()
+// nothingOf is the problem of a listed component without any properties: its name
+// is most likely a mistake in the list, which says more than all that it lacks.
+func nothingOf(scope component.Scope, key string) property.Problems {
+	name := strings.TrimSuffix(scope.Prefix, ".")
+	return property.Problems{{
+		Severity: property.Error, At: scope.At, Key: name, What: "is listed and has no properties",
+		Remedy: fmt.Sprintf("write %s.%s = … and what else it needs, or remove it from the list", name, key),
+	}}
 }
 
 func (b *builder) channels() {
@@ -105,7 +113,11 @@ func (b *builder) channels() {
 		b.Channels = append(b.Channels, c)
 	}
 	if len(b.Channels) == 0 {
-		b.problem(property.Error, b.agent.At, b.Agent+".channels", "the agent has no channels", "list at least one and give it a type")
+		remedy := "list at least one and give it a type"
+		if near := component.Nearest(b.Agent, b.others); near != "" && b.agent.misspelt {
+			remedy = fmt.Sprintf("did you mean the agent %q?", near)
+		}
+		b.problem(property.Error, b.agent.At, b.Agent+".channels", "the agent has no channels", remedy)
 	}
 }
 
@@ -114,6 +126,7 @@ func (b *builder) sources() {
 		s := &Source{Name: d.Name}
 		s.Decoded = b.decode(component.KindSource, d.Settings["type"].Text, d.Settings, "type", d.scope(), &s.Common)
 		s.broken = s.Decoded == nil || s.Decoded.Failed()
+		s.Common.Channels = b.names(d, "channels", s.Common.Channels, b.isChannel)
 		for _, name := range s.Common.Channels {
 			if b.wired(d, "channels", name) && !slices.Contains(s.Channels, name) {
 				s.Channels = append(s.Channels, name)
@@ -144,6 +157,7 @@ func (b *builder) wired(d *Declared, key, channel string) bool {
 
 func (b *builder) interceptors(d *Declared, s *Source) {
 	seen := map[string]bool{}
+	s.Common.Interceptors = b.names(d, "interceptors", s.Common.Interceptors, func(name string) bool { return len(s.Common.Intercept.Sub(name)) > 0 })
 	for _, name := range s.Common.Interceptors {
 		if seen[name] {
 			b.problem(property.Warning, d.Settings["interceptors"].At, d.Prefix+"interceptors", fmt.Sprintf("lists %q twice", name), "remove one")
@@ -185,8 +199,14 @@ func (b *builder) selector(d *Declared, s *Source) {
 	}
 	if n, ok := s.Selector.Config.(Naming); ok {
 		for key, names := range n.Channels() {
+			v := s.Common.Selector[key]
+			names, what, remedy := component.Names(strings.Join(names, " "), func(name string) bool { return slices.Contains(s.Common.Channels, name) })
+			if what != "" {
+				b.problem(property.Error, v.At, scope.Prefix+key, what, remedy)
+				s.broken = true
+			}
 			for _, name := range names {
-				b.known(s, scope.Prefix+key, s.Common.Selector[key], name)
+				b.known(s, scope.Prefix+key, v, name)
 			}
 		}
 	}
@@ -215,13 +235,10 @@ func (b *builder) sinks() {
 		s := &Sink{Name: d.Name, Batch: defaultBatch}
 		s.Decoded = b.decode(component.KindSink, d.Settings["type"].Text, d.Settings, "type", d.scope(), &s.Common)
 		s.broken = s.Decoded == nil || s.Decoded.Failed()
-		s.Channel, s.DeadLetter = strings.TrimSpace(s.Common.Channel), strings.TrimSpace(s.Common.DeadLetter)
-		if s.Channel != "" && !b.wired(d, "channel", s.Channel) {
-			s.broken = true
-		}
-		if s.DeadLetter != "" && !b.wired(d, "deadLetter", s.DeadLetter) {
-			s.broken = true
-		}
+		var taken, letters bool
+		s.Channel, taken = b.oneChannel(d, "channel", s.Common.Channel, "a sink takes from one")
+		s.DeadLetter, letters = b.oneChannel(d, "deadLetter", s.Common.DeadLetter, "dead letters go to one")
+		s.broken = s.broken || !taken || !letters
 		if s.DeadLetter != "" && s.DeadLetter == s.Channel {
 			b.problem(property.Error, d.Settings["deadLetter"].At, d.Prefix+"deadLetter", "is the channel that the sink takes from: a rejected event would come back at once", "name another channel")
 			s.broken = true
@@ -240,8 +257,13 @@ func (b *builder) groups() {
 	for _, d := range b.agent.listed(sectionGroups) {
 		g := &Group{Name: d.Name, Settings: d.Settings, prefix: d.Prefix}
 		var common GroupCommon
-		values, ok := b.decodeCommon(d.Settings, d.scope(), &common)
-		g.values, g.broken = values, !ok
+		values, problems := component.DecodeOnly(d.Settings, d.scope(), "processor.", &common)
+		if len(d.Settings) == 0 {
+			problems = nothingOf(d.scope(), "sinks")
+		}
+		b.Problems = append(b.Problems, problems...)
+		g.values, g.broken = values, problems.HasErrors()
+		common.Sinks = b.names(d, "sinks", common.Sinks, b.isSink)
 		for _, name := range common.Sinks {
 			if b.member(d, g, owner, name) {
 				g.Sinks = append(g.Sinks, name)
@@ -291,7 +313,7 @@ func (b *builder) processor(d *Declared, g *Group, common GroupCommon) {
 	var pc struct {
 		Type string `flume:"type" default:"default" doc:"The type of the sink processor: a short name or Flume's class name."`
 	}
-	scope := component.Scope{Prefix: d.Prefix + "processor.", At: d.At}
+	scope := component.Scope{Prefix: d.Prefix + "processor.", At: d.At, Sinks: common.Sinks}
 	g.Processor = b.decode(component.KindProcessor, typ, common.Processor, "type", scope, &pc)
 	if g.Processor == nil || g.Processor.Failed() {
 		g.broken = true

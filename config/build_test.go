@@ -41,7 +41,7 @@ func TestBuildProblems(t *testing.T) {
 		{"mistyped type", "a1.sources.r1.type = linse", nil,
 			`x.conf:10:22: a1.sources.r1.type: unknown source type "linse"; did you mean "lines"?`},
 		{"no type", "", []string{"a1.channels.c1.type"},
-			"x.conf:2:15: a1.channels.c1.type: is required; set it: The type of the channel: a short name or Flume's class name."},
+			"x.conf:2:15: a1.channels.c1: is listed and has no properties; write a1.channels.c1.type = … and what else it needs, or remove it from the list"},
 		{"mistyped property", "a1.sinks.k1.hots = x", nil,
 			`x.conf:10:1: warning: a1.sinks.k1.hots: unknown property, it has no effect; did you mean "host"?`},
 		{"bad value", "a1.sources.r1.port = 70000", nil,
@@ -67,7 +67,39 @@ func TestBuildProblems(t *testing.T) {
 		{"unconnected channel", "a1.channels = c1 c2\na1.channels.c2.type = queue", nil,
 			"x.conf:10:15: warning: a1.channels.c2: no source and no sink is connected to it; connect it or remove it from a1.channels"},
 
+		{"comment behind the channels of a source", "a1.sources.r1.channels = c1   # the channel", nil,
+			`x.conf:10:26: a1.sources.r1.channels: "# the channel" belongs to the value; a comment needs a line of its own`},
+		{"channels joined to the next line", "a1.sources.r1.channels = c1 \\\n  a1.sources.r1.port = 5", nil,
+			`x.conf:10:26: a1.sources.r1.channels: "a1.sources.r1.port = 5" belongs to the value; if it is the next line, remove the backslash that joins them`},
+		{"commas between channels", "a1.sources.r1.channels = c1,", nil,
+			`x.conf:10:26: a1.sources.r1.channels: "c1," is no name; write names without commas and quotes, and white space between them`},
+		{"comment behind the channel of a sink", "a1.sinks.k1.channel = c1  # comment", nil,
+			`x.conf:10:23: a1.sinks.k1.channel: "# comment" belongs to the value; a comment needs a line of its own`},
+		{"quotes around the channel of a sink", `a1.sinks.k1.channel = "c1"`, nil,
+			`x.conf:10:23: a1.sinks.k1.channel: "\"c1\"" is no name; write names without commas and quotes, and white space between them`},
+		{"sink with two channels", "a1.sinks.k1.channel = c1 c2\na1.sources.r1.channels = c1", nil, "" +
+			"x.conf:2:15: warning: a1.channels.c1: no sink takes from it: it will fill up and then hold up its sources; set the channel of a sink to c1\n" +
+			"x.conf:10:23: a1.sinks.k1.channel: names 2 channels, and a sink takes from one; name one, and give each further channel a sink of its own"},
+		{"dead letters into two channels", "a1.sinks.k1.deadLetter = c1 c2", nil,
+			"x.conf:10:26: a1.sinks.k1.deadLetter: names 2 channels, and dead letters go to one; name one"},
+		{"listed without properties", "a1.sinks = k1 k2", nil,
+			"x.conf:10:12: a1.sinks.k2: is listed and has no properties; write a1.sinks.k2.type = … and what else it needs, or remove it from the list"},
+		{"type in another case", "a1.sinks.k1.Type = out", []string{"a1.sinks.k1.type"},
+			"x.conf:3:12: a1.sinks.k1.type: is required; rename Type (x.conf:10:1): upper and lower case differ in keys"},
+		{"comment behind a type", "a1.sinks.k1.type = out # here", nil,
+			`x.conf:10:20: a1.sinks.k1.type: unknown sink type "out # here"; "# here" belongs to the value: a comment needs a line of its own`},
+		{"Java class", "a1.sinks.k1.type = com.example.Sink$1", nil,
+			`x.conf:10:20: a1.sinks.k1.type: unknown sink type "com.example.Sink$1"; Java classes cannot be loaded; known types: bare, out, rows (flume components describes them)`},
+		{"type of another kind", "a1.sinks.k1.type = lines", nil,
+			`x.conf:10:20: a1.sinks.k1.type: unknown sink type "lines"; "lines" is a type of source`},
+
 		// Interceptors and selectors.
+		{"commas between interceptors", "a1.sources.r1.interceptors = i1, i2\na1.sources.r1.interceptors.i1.type = mark\na1.sources.r1.interceptors.i1.header = h\na1.sources.r1.interceptors.i2.type = mark\na1.sources.r1.interceptors.i2.header = h", nil,
+			`x.conf:10:30: a1.sources.r1.interceptors: "i1," is no name; write names without commas and quotes, and white space between them`},
+		{"comment behind the channels of a selector", "a1.sources.r1.selector.type = mapping\na1.sources.r1.selector.mapping.x = c1 # the default", nil,
+			`x.conf:11:36: a1.sources.r1.selector.mapping.x: "# the default" belongs to the value; a comment needs a line of its own`},
+		{"selector without .type", "a1.sources.r1.selector = mapping", nil,
+			`x.conf:10:1: warning: a1.sources.r1.selector: unknown property, it has no effect; did you mean "selector.type"?`},
 		{"interceptor", "a1.sources.r1.interceptors = i1\na1.sources.r1.interceptors.i1.type = mark\na1.sources.r1.interceptors.i1.header = h", nil, ""},
 		{"interceptor without a required property", "a1.sources.r1.interceptors = i1\na1.sources.r1.interceptors.i1.type = mark", nil,
 			"x.conf:10:30: a1.sources.r1.interceptors.i1.header: is required; set it: The header."},
@@ -92,6 +124,8 @@ func TestBuildProblems(t *testing.T) {
 			"x.conf:14:26: a1.sinkgroups.g1.sinks: processor default needs exactly 1, the group has 2; change the list or processor.type"},
 		{"group without sinks", "a1.sinkgroups = g1\na1.sinkgroups.g1.processor.type = default", nil, "" +
 			"x.conf:10:17: a1.sinkgroups.g1.sinks: is required; set it: The sinks of the group, separated by white space."},
+		{"group without properties", "a1.sinkgroups = g1", nil,
+			"x.conf:10:17: a1.sinkgroups.g1: is listed and has no properties; write a1.sinkgroups.g1.sinks = … and what else it needs, or remove it from the list"},
 		{"group with an unknown sink", "a1.sinkgroups = g1\na1.sinkgroups.g1.sinks = k1 k9\na1.sinkgroups.g1.processor.type = default", nil,
 			`x.conf:11:26: a1.sinkgroups.g1.sinks: there is no sink "k9"; did you mean "k1"?`},
 		{"sink in two groups", "a1.sinkgroups = g1 g2\na1.sinkgroups.g1.sinks = k1\na1.sinkgroups.g2.sinks = k1", nil,
@@ -100,6 +134,14 @@ func TestBuildProblems(t *testing.T) {
 			`x.conf:11:26: warning: a1.sinkgroups.g1.sinks: lists "k1" twice; remove one`},
 		{"group over two channels", "a1.sinks = k1 k2\na1.sinks.k2.type = bare\na1.sinks.k2.channel = c2\na1.channels = c1 c2\na1.channels.c2.type = queue\na1.sources.r1.channels = c1 c2\na1.sinkgroups = g1\na1.sinkgroups.g1.sinks = k1 k2\na1.sinkgroups.g1.processor.type = many", nil,
 			`x.conf:17:26: warning: a1.sinkgroups.g1.sinks: sink "k2" takes from channel "c2", but "k1" from "c1": each channel gets a group of its own; give the sinks of a group one channel`},
+
+		{"comment behind the sinks of a group", "a1.sinkgroups = g1\na1.sinkgroups.g1.sinks = k1 ! one", nil,
+			`x.conf:11:26: a1.sinkgroups.g1.sinks: "! one" belongs to the value; a comment needs a line of its own`},
+		{"group with the properties of its processor", "a1.sinkgroups = g1\na1.sinkgroups.g1.sinks = k1\na1.sinkgroups.g1.type = many\na1.sinkgroups.g1.prio.k1 = 5", nil, "" +
+			`x.conf:12:1: warning: a1.sinkgroups.g1.type: unknown property, it has no effect; did you mean "processor.type"?` + "\n" +
+			`x.conf:13:1: warning: a1.sinkgroups.g1.prio.k1: unknown property, it has no effect; did you mean "processor.prio.k1"?`},
+		{"processor that looks at its sinks", "a1.sinks = k1 k2\na1.sinks.k2.type = bare\na1.sinks.k2.channel = c1\na1.sinkgroups = g1\na1.sinkgroups.g1.sinks = k2 k1\na1.sinkgroups.g1.processor.type = choosy\na1.sinkgroups.g1.processor.first = k1", nil,
+			`x.conf:16:36: warning: a1.sinkgroups.g1.processor.first: is not the first of k2, k1; change the order`},
 
 		// Between components.
 		{"sink's batch", "a1.sinks.k1.batchSize = 101", nil,
@@ -223,6 +265,9 @@ func TestBuildWithoutAgent(t *testing.T) {
 	tests := []struct{ name, text, agent, want string }{
 		{"near", sound, "al", `the configuration has no agent named "al"; did you mean "a1"?`},
 		{"far", sound, "collector", `the configuration has no agent named "collector"; it has a1; choose one with --name`},
+		{"only a misspelt part", "a1.sinks.k1.type = out\na2.sinks = k1\na2.sinks.k1.channel = c1", "a1", "" +
+			"x.conf:1:1: warning: a1.sinks.k1: is not listed in a1.sinks and has no effect; did you mean \"a2.sinks.k1\"?\n" +
+			`x.conf:1:1: a1.channels: the agent has no channels; did you mean the agent "a2"?`},
 		{"none", "variable = 1", "a1", `the configuration has no agent named "a1"; it names no agent at all; keys are written <agent>.sources, <agent>.channels, …`},
 	}
 	for _, tt := range tests {

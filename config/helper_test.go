@@ -93,6 +93,17 @@ type manyConfig struct{}
 // Members implements config.Sized.
 func (manyConfig) Members() (lo, hi int) { return 2, 0 }
 
+type choosyConfig struct {
+	First string `flume:"first" doc:"The sink that comes first."`
+}
+
+// Check implements component.Checker.
+func (c choosyConfig) Check(r *component.Report) {
+	if sinks := r.Sinks(); len(sinks) > 0 && sinks[0] != c.First {
+		r.Warn("first", "is not the first of "+strings.Join(sinks, ", "), "change the order")
+	}
+}
+
 type none struct{}
 
 func (none) Run(context.Context, flow.Emitter) error          { return nil }
@@ -127,6 +138,8 @@ func init() {
 		func(jsonConfig, component.Env) (flow.Encoding, error) { return none{}, nil })
 	component.RegisterProcessor(component.Info{Type: "default", Summary: "Uses the only sink."},
 		func(oneConfig, component.Env, []flow.Member) (flow.Sink, error) { return none{}, nil })
+	component.RegisterProcessor(component.Info{Type: "choosy", Summary: "Looks at its sinks."},
+		func(choosyConfig, component.Env, []flow.Member) (flow.Sink, error) { return none{}, nil })
 	component.RegisterProcessor(component.Info{Type: "many", Summary: "Uses several sinks."},
 		func(manyConfig, component.Env, []flow.Member) (flow.Sink, error) { return none{}, nil })
 }

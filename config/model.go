@@ -47,6 +47,10 @@ type Agent struct {
 	// Declared components by section ("sources", …), in the order of the list,
 	// then those that are not listed.
 	Declared map[string][]*Declared
+
+	keys     int  // in sections
+	lists    bool // lists a component
+	misspelt bool // all that it has belongs to another agent, most likely
 }
 
 // listed returns the listed components of a section.
@@ -79,14 +83,29 @@ func NewModel(props *load.Properties) *Model {
 			m.arrange(a, s, lists[a.Name+"."+s])
 		}
 	}
+	for _, name := range m.names(func(*Agent) bool { return true }) {
+		m.unlisted(m.agents[name])
+	}
 	return m
 }
 
-// Agents returns the names of the agents, sorted.
+// Agents returns the names of the agents, sorted. What has an agent's form and is
+// a variable (kafka.brokers = …) or an agent's name misspelt, is left out, unless
+// there is nothing else.
 func (m *Model) Agents() []string {
+	if names := m.names(func(a *Agent) bool { return a.keys > 0 && !a.misspelt }); len(names) > 0 {
+		return names
+	}
+	return m.names(func(*Agent) bool { return true })
+}
+
+// names returns the names of those agents, sorted.
+func (m *Model) names(those func(*Agent) bool) []string {
 	names := make([]string, 0, len(m.agents))
-	for n := range m.agents {
-		names = append(names, n)
+	for n, a := range m.agents {
+		if those(a) {
+			names = append(names, n)
+		}
 	}
 	sort.Strings(names)
 	return names
@@ -117,7 +136,11 @@ func (m *Model) enter(key string, v property.Value, lists map[string]property.Va
 		return
 	}
 	if name == "" || rest == "" {
-		m.warn("", v, key, "is not of the form <agent>.<section>…, it has no effect", "write <agent>.sources, <agent>.channels, …")
+		remedy := "write <agent>.sources, <agent>.channels, …"
+		if whole := blankInKey(key, v); whole != "" {
+			remedy = whole
+		}
+		m.warn("", v, key, "is not of the form <agent>.<section>…, it has no effect", remedy)
 		return
 	}
 	a := m.agents[name]
@@ -128,19 +151,30 @@ func (m *Model) enter(key string, v property.Value, lists map[string]property.Va
 	section, tail, deep := strings.Cut(rest, ".")
 	if !isSection(section) {
 		remedy := "known are " + strings.Join(sections, ", ")
+		if place, ok := misplaced[section]; ok {
+			remedy = "write " + name + place
+		}
 		if near := component.Nearest(section, sections); near != "" {
 			remedy = fmt.Sprintf("did you mean %q?", name+"."+near+strings.TrimPrefix(rest, section))
 		}
 		m.warn(name, v, key, fmt.Sprintf("%q is not a section of an agent, the property has no effect", section), remedy)
 		return
 	}
+	a.keys++
 	if !deep {
 		lists[key] = v
 		return
 	}
 	comp, setting, ok := strings.Cut(tail, ".")
 	if !ok || comp == "" || setting == "" {
-		m.warn(name, v, key, "names a component but none of its properties, it has no effect", fmt.Sprintf("write %s.%s.%s.type = … or the like", name, section, comp))
+		if comp == "" {
+			comp = "<name>"
+		}
+		remedy := fmt.Sprintf("write %s.%s.%s.type = … or the like", name, section, comp)
+		if whole := blankInKey(key, v); whole != "" {
+			remedy = whole
+		}
+		m.warn(name, v, key, "names a component but none of its properties, it has no effect", remedy)
 		return
 	}
 	d := a.find(section, comp)
@@ -149,6 +183,25 @@ func (m *Model) enter(key string, v property.Value, lists map[string]property.Va
 		a.Declared[section] = append(a.Declared[section], d)
 	}
 	d.Settings[setting] = v
+}
+
+// misplaced are the parts of components that people give to the agent.
+var misplaced = map[string]string{
+	"interceptors": ".sources.<source>.interceptors…",
+	"interceptor":  ".sources.<source>.interceptors…",
+	"selector":     ".sources.<source>.selector…",
+	"processor":    ".sinkgroups.<group>.processor…",
+}
+
+// blankInKey says what to do if a blank ended a key too early, so that the rest of
+// it became a part of the value.
+func blankInKey(key string, v property.Value) string {
+	rest, _, ok := strings.Cut(v.Raw, "=")
+	rest = strings.TrimSpace(rest)
+	if !ok || v.Secret || rest == "" || strings.ContainsAny(rest, " \t") {
+		return ""
+	}
+	return fmt.Sprintf("write no blank in a name, nor after a dot: %q ends the key, and %q is taken for a part of the value", key+" ", rest)
 }
 
 func isSection(s string) bool {
@@ -173,7 +226,14 @@ func (a *Agent) find(section, name string) *Declared {
 func (m *Model) arrange(a *Agent, section string, list property.Value) {
 	var ordered []*Declared
 	seen := map[string]bool{}
-	for _, name := range strings.Fields(list.Text) {
+	names, what, remedy := component.Names(list.Text, func(name string) bool { return a.find(section, name) != nil })
+	if what != "" {
+		m.problems[a.Name] = append(m.problems[a.Name], property.Problem{
+			Severity: property.Error, At: list.At, Key: a.Name + "." + section, What: what, Remedy: remedy,
+		})
+	}
+	a.lists = a.lists || len(names) > 0
+	for _, name := range names {
 		if seen[name] {
 			m.warn(a.Name, list, a.Name+"."+section, fmt.Sprintf("lists %q twice", name), "remove one")
 			continue
@@ -187,30 +247,9 @@ func (m *Model) arrange(a *Agent, section string, list property.Value) {
 		ordered = append(ordered, d)
 	}
 	for _, d := range a.Declared[section] {
-		if seen[d.Name] {
-			continue
+		if !seen[d.Name] {
+			ordered = append(ordered, d)
 		}
-		ordered = append(ordered, d)
-		remedy := fmt.Sprintf("add %s to %s.%s, or remove its properties", d.Name, a.Name, section)
-		if near := component.Nearest(d.Name, unsettled(ordered)); near != "" {
-			remedy = fmt.Sprintf("did you mean %q?", near)
-		}
-		m.problems[a.Name] = append(m.problems[a.Name], property.Problem{
-			Severity: property.Warning, At: d.At, Key: strings.TrimSuffix(d.Prefix, "."),
-			What: fmt.Sprintf("is not listed in %s.%s and has no effect", a.Name, section), Remedy: remedy,
-		})
 	}
 	a.Declared[section] = ordered
-}
-
-// unsettled returns the names of listed components without settings: what an
-// unlisted one was most likely meant to be.
-func unsettled(ds []*Declared) []string {
-	var out []string
-	for _, d := range ds {
-		if d.Listed && len(d.Settings) == 0 {
-			out = append(out, d.Name)
-		}
-	}
-	return out
 }

@@ -16,6 +16,28 @@ func TestModelAgents(t *testing.T) {
 	}
 }
 
+// TestModelAgentsThatAreNone: variables and misspelt names are no agents to check.
+func TestModelAgentsThatAreNone(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       []string
+	}{
+		{"variable", "a1.sources = r1\nkafka.brokers = h", []string{"a1"}},
+		{"nothing else", "kafka.brokers = h", []string{"kafka"}},
+		{"properties under a near name", "a1.sinks = k1\nal.sinks.k1.type = x", []string{"a1"}},
+		{"list under a near name", "al.sinks = k1\na1.sinks.k1.type = x\na1.sinks.k1.channel = c", []string{"a1"}},
+		{"without lists", "a1.sinks = k1\nother.sinks.k1.type = x", []string{"a1", "other"}},
+		{"two", "a1.sinks = k1\na1.sinks.k1.type = x\na2.sinks = k1", []string{"a1", "a2"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, model(t, tt.text).Agents()); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestModelProblems(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"variable", "port = 1", "x.conf:1:1: advice: port: belongs to no agent and serves as a variable only; write <agent>.port if it is meant for an agent"},
@@ -27,6 +49,20 @@ func TestModelProblems(t *testing.T) {
 		{"listed twice", "a1.sources = r1 r1", `x.conf:1:1: warning: a1.sources: lists "r1" twice; remove one`},
 		{"not listed", "a1.sources = r1\na1.sources.r1.type = x\na1.sources.r2.type = x", "x.conf:3:1: warning: a1.sources.r2: is not listed in a1.sources and has no effect; add r2 to a1.sources, or remove its properties"},
 		{"listed under another name", "a1.sources = tail\na1.sources.tial.type = x", `x.conf:2:1: warning: a1.sources.tial: is not listed in a1.sources and has no effect; did you mean "tail"?`},
+		{"comment behind a list", "a1.sources = r1 # the source\na1.sources.r1.type = x", `x.conf:1:14: a1.sources: "# the source" belongs to the value; a comment needs a line of its own`},
+		{"commas in a list", "a1.sources = r1, r2\na1.sources.r1.type = x\na1.sources.r2.type = x", `x.conf:1:14: a1.sources: "r1," is no name; write names without commas and quotes, and white space between them`},
+		{"names with signs in them", "a1.sources = r,1 #2\na1.sources.r,1.type = x\na1.sources.#2.type = x", ""},
+		{"another section's", "a1.sinkgroups = g1\na1.sinks.g1.sinks = k1", `x.conf:2:1: warning: a1.sinks.g1: is not listed in a1.sinks and has no effect; did you mean "a1.sinkgroups.g1"?`},
+		{"interceptors of the agent", "a1.interceptors.i1.type = host", `x.conf:1:1: warning: a1.interceptors.i1.type: "interceptors" is not a section of an agent, the property has no effect; write a1.sources.<source>.interceptors…`},
+		{"blank in a name", "a1.sinks.my sink.type = logger", `x.conf:1:1: warning: a1.sinks.my: names a component but none of its properties, it has no effect; write no blank in a name, nor after a dot: "a1.sinks.my " ends the key, and "sink.type" is taken for a part of the value`},
+		{"blank behind the agent", "a1. sources = r1", `x.conf:1:1: warning: a1.: is not of the form <agent>.<section>…, it has no effect; write no blank in a name, nor after a dot: "a1. " ends the key, and "sources" is taken for a part of the value`},
+		{"dot at the end", "a1.sinks. = x", `x.conf:1:1: warning: a1.sinks.: names a component but none of its properties, it has no effect; write a1.sinks.<name>.type = … or the like`},
+		{"properties under a near agent", "a1.sinks = k1\na1.sources = r1\nal.sinks.k1.type = x\na1.sources.r1.type = x", `x.conf:3:1: warning: al.sinks.k1: is not listed in al.sinks and has no effect; did you mean "a1.sinks.k1"?`},
+		{"one property under a near agent", "a1.sinks = k1\na1.sinks.k1.type = x\na2.sinks.k1.channel = x", `x.conf:3:1: warning: a2.sinks.k1: is not listed in a2.sinks and has no effect; did you mean "a1.sinks.k1"?`},
+		{"list under a near agent", "al.sinks = k1\na1.sinks.k1.type = x\na1.sinks.k1.channel = c1", `x.conf:1:12: warning: al.sinks: lists "k1", whose properties are those of agent "a1", and not listed there; did you mean "a1.sinks"?`},
+		{"this agent is the mistake", "a1.sinks.k1.type = x\na2.sinks = k1\na2.sinks.k1.channel = c1", `x.conf:1:1: warning: a1.sinks.k1: is not listed in a1.sinks and has no effect; did you mean "a2.sinks.k1"?`},
+		{"two whole agents", "a1.sinks = k1\na1.sinks.k1.type = x\na2.sinks = k1\na2.sinks.k1.type = x", ""},
+		{"two agents, one with too much", "a1.sinks = k1\na1.sinks.k1.type = x\na2.sinks = k2\na2.sinks.k2.type = x\na2.sinks.k1.type = x", ""},
 		{"another agent's", "a2.source.r1.type = x\na1.sources = r1", ""},
 	}
 	for _, tt := range tests {

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -102,6 +103,7 @@ func (k *keyring) key(alias string) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("%w: key %q has %d bytes; an AES key has 16, 24 or 32", ErrKey, alias, len(key))
 	}
+	key = bytes.Clone(key) // the caller may overwrite its own
 	k.keys[alias] = key
 	return key, nil
 }

@@ -111,7 +111,16 @@ func FuzzRecord(f *testing.F) {
 	f.Add(rec[recordHeader:recordHeader+n], 3)
 	ack, n := encodeAck(nil, []Range{{1, 2}, {4, 9}})
 	f.Add(ack[recordHeader:recordHeader+n], 0)
+	sealed := &segment{gen: 7}
+	aead, err := newKeyring(testCipher("k1")).begin(sealed)
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, p []byte, count int) {
+		h := header{length: len(p), kind: recordPut, first: 1, count: count}
+		if _, err := openPut(aead, nil, sealed.at(segmentStart), &h, p, new(sealedWith)); err == nil {
+			t.Errorf("%x was opened though nobody has sealed it", p)
+		}
 		if ranges, err := decodeAck(p); err == nil {
 			rec, n := encodeAck(nil, ranges)
 			if !bytes.Equal(rec[recordHeader:recordHeader+n], p) {

@@ -74,7 +74,7 @@ type QuarantineFile struct {
 	Time time.Time
 }
 
-// Inspect reports the state of a log without changing anything. It reads one record of each segment, and
+// Inspect reports the state of a log without changing anything. It reads the header of each segment, and
 // what opening would replay. It needs no keys. Unless opts.NoLock is set nobody may have the log open.
 func Inspect(opts Options) (_ *Report, err error) {
 	v, err := openView(opts)

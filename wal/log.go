@@ -67,6 +67,9 @@ type Stats struct {
 	Free     int       // segments waiting to be reused
 	Cached   int64     // bytes of batches kept in memory
 	Damaged  int       // damaged records skipped since the log was opened
+
+	First uint64 // number of the first event that is not gone; Next if there is none
+	Next  uint64 // number of the next event to be appended
 }
 
 // Open opens the log in the directories of the options, which are made if they are missing. It
@@ -185,7 +188,8 @@ func (l *Log) Close() error {
 func (l *Log) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := Stats{Segments: len(l.segments), Events: int(l.stored), Free: len(l.free) + len(l.released) + len(l.settling), Cached: l.cache.bytes, Damaged: l.damaged}
+	s := Stats{Segments: len(l.segments), Events: int(l.stored), Free: len(l.free) + len(l.released) + len(l.settling), Cached: l.cache.bytes, Damaged: l.damaged, Next: l.next}
+	s.First = l.gone.gap(Range{1, l.next}).From
 	for _, seg := range l.segments {
 		if seg.live == 0 {
 			continue

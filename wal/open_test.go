@@ -124,8 +124,9 @@ func TestCostOfAnAppend(t *testing.T) {
 		opts = options(vfs.OS{})
 		opts.Dirs, opts.CheckpointDir, opts.SegmentSize = []string{dir}, dir, 1<<20
 		allocs := costOfAppends(t, opts, appends, c)
-		if !invariants.Enabled && allocs > 8 { // race detection adds some of its own
-			t.Errorf("%s: an append and its reading cost %v allocations, want at most 8", form, allocs)
+		t.Logf("%s: %v allocations", form, allocs)
+		if !invariants.Enabled && allocs > 6 { // race detection adds some of its own
+			t.Errorf("%s: an append and its reading cost %v allocations, want at most 6", form, allocs)
 		}
 	}
 }

@@ -213,12 +213,11 @@ func (r *recovery) adopt() error {
 	}
 	for _, e := range r.base.extents {
 		w.slot, w.gen = max(w.slot, e.slot), max(w.gen, e.gen)
-		i := slices.IndexFunc(r.files.good, func(s *segment) bool { return s.slot == e.slot && s.gen == e.gen })
-		if i < 0 {
+		s := ofGeneration(r.files.good, e.gen)
+		if s == nil || s.slot != e.slot {
 			r.lost = append(r.lost, e)
 			continue
 		}
-		s := r.files.good[i]
 		s.events, s.end, s.bytes, s.since = e.events, min(e.end, s.size), e.bytes, e.since
 		if s.gen < r.base.gen {
 			l.segments = append(l.segments, s)
@@ -232,6 +231,15 @@ func (r *recovery) adopt() error {
 		}
 	}
 	return nil
+}
+
+// ofGeneration returns the segment of a generation from a list sorted by them; nil if there is none.
+func ofGeneration(list []*segment, gen uint64) *segment {
+	i, ok := slices.BinarySearchFunc(list, gen, func(s *segment, gen uint64) int { return cmp.Compare(s.gen, gen) })
+	if !ok {
+		return nil
+	}
+	return list[i]
 }
 
 func (r *recovery) merge(gone []Range) {
@@ -407,7 +415,8 @@ func (r *recovery) refuseMissing() error {
 	if writing {
 		more = " and perhaps more, as the log was not closed"
 	}
-	return fmt.Errorf("%d segment files with %d events%s are in none of the data directories %v: %s; mount or list their directory, or allow missing segments to go on without these events",
+	return fmt.Errorf("%d segment files with %d events%s are in none of the data directories %v: %s; "+
+		"mount or list their directory, or allow missing segments to go on without these events",
 		len(names), events, more, r.l.opts.Dirs, strings.Join(names[:min(len(names), 8)], ", "))
 }
 
@@ -442,13 +451,13 @@ func (r *recovery) resume() error {
 // clean sorts out what is free. Nothing of it is reused before a checkpoint has been written.
 func (r *recovery) clean() error {
 	l := r.l
-	for i := len(l.segments) - 1; i >= 0; i-- {
-		l.releaseIfEmpty(l.segments[i])
-	}
 	for _, s := range r.files.good[:r.from] {
-		if !slices.Contains(l.segments, s) && !slices.Contains(l.released, s) {
+		if ofGeneration(l.segments, s.gen) == nil {
 			l.released = append(l.released, s)
 		}
+	}
+	for i := len(l.segments) - 1; i >= 0; i-- {
+		l.releaseIfEmpty(l.segments[i])
 	}
 	l.settling, l.released = append(l.settling, l.released...), nil
 	for _, s := range r.files.unused {

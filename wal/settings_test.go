@@ -192,3 +192,52 @@ func TestCheckpointDirectoryChanged(t *testing.T) {
 		t.Errorf("the change was told as %q", told.String())
 	}
 }
+
+func TestMissingSegment(t *testing.T) {
+	mem := vfs.NewMem(1)
+	l := mustOpen(t, testOptions(mem))
+	for i := range 40 {
+		mustAppend(t, l, i, 1, 500)
+	}
+	path, lost := l.segments[1].path, l.segments[1].live
+	mustClose(t, l)
+	if err := mem.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	opts := testOptions(mem)
+	if _, err := Open(opts); err == nil || !strings.Contains(err.Error(), "are in none of the data directories") {
+		t.Errorf("opening with a segment missing: %v", err)
+	}
+	opts.AllowMissing = true
+	l = mustOpen(t, opts)
+	defer l.Close()
+	if got := readAll(t, l, true); len(got) != 40-int(lost) {
+		t.Errorf("read %d events, %d of 40 are missing", len(got), lost)
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	for name, change := range map[string]func(*Options){
+		"no directory":       func(o *Options) { o.Dirs = nil },
+		"no checkpoint":      func(o *Options) { o.CheckpointDir = "" },
+		"directory twice":    func(o *Options) { o.Dirs = []string{"/a", "/a/"} },
+		"tiny segments":      func(o *Options) { o.SegmentSize = 100 },
+		"negative capacity":  func(o *Options) { o.MaxEvents = -1 },
+		"no source of keys":  func(o *Options) { o.Cipher = &Cipher{Active: "k1"} },
+		"long alias":         func(o *Options) { o.Cipher = testCipher(strings.Repeat("k", maxAlias+1)) },
+		"without locks":      func(o *Options) { o.NoLock = true },
+		"reserve too large":  func(o *Options) { o.AckReserve = o.SegmentSize },
+		"file for directory": func(o *Options) { o.Dirs = []string{"/file"} },
+	} {
+		mem := vfs.NewMem(1)
+		if err := vfs.ReplaceFile(mem, "/file", nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		opts := testOptions(mem)
+		change(&opts)
+		if l, err := Open(opts); err == nil {
+			t.Errorf("%s: accepted", name)
+			l.Close()
+		}
+	}
+}

@@ -179,6 +179,15 @@ func (p *Process) Stop(grace time.Duration) error {
 	return fmt.Errorf("%s did not end within %s of being asked to and was killed", p.spec.Name, grace)
 }
 
+// Kill ends the program as a crash would, without a word, and returns once it is gone.
+func (p *Process) Kill() error {
+	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("killing %s: %w", p.spec.Name, err)
+	}
+	<-p.ended
+	return nil
+}
+
 // tail returns about the last limit bytes of a file, or what is wrong with it.
 func tail(path string, limit int64) string {
 	f, err := os.Open(path)

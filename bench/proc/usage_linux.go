@@ -84,6 +84,26 @@ func parseStatus(status string) (rss, peak int64, err error) {
 	return rss, peak, nil
 }
 
+// DeviceReads returns how many bytes process pid has had read from disks so far: what it read of
+// files that the page cache already held is not in it.
+func DeviceReads(pid int) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+	if err != nil {
+		return 0, fmt.Errorf("reading the disk accesses of process %d: %w", pid, err)
+	}
+	return parseIO(string(text))
+}
+
+// parseIO takes read_bytes from /proc/pid/io.
+func parseIO(text string) (int64, error) {
+	for line := range strings.Lines(text) {
+		if name, value, _ := strings.Cut(line, ":"); name == "read_bytes" {
+			return strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+		}
+	}
+	return 0, errors.New("no read_bytes among the disk accesses")
+}
+
 // OpenFiles counts the files and sockets that process pid has open.
 func OpenFiles(pid int) (int, error) {
 	dir, err := os.Open(fmt.Sprintf("/proc/%d/fd", pid))

@@ -1,6 +1,9 @@
 package proc
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -46,5 +49,38 @@ func TestParseStatus(t *testing.T) {
 func TestAllowFilesKeepsMore(t *testing.T) {
 	if err := AllowFiles(16); err != nil {
 		t.Errorf("asking for fewer files than allowed: %v", err)
+	}
+}
+
+func TestParseIO(t *testing.T) {
+	got, err := parseIO("rchar: 7\nread_bytes: 4096\nwrite_bytes: 0\n")
+	if got != 4096 || err != nil {
+		t.Errorf("parseIO = %d, %v, want 4096", got, err)
+	}
+	if _, err := parseIO("rchar: 7\n"); err == nil {
+		t.Error("found read_bytes where there is none")
+	}
+}
+
+// TestChill reads a file that was just written: from the disk, unless that is memory.
+func TestChill(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	want := bytes.Repeat([]byte("chilled"), 1<<17)
+	if err := os.WriteFile(path, want, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := Chill(dir); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("reading back = %d bytes, %v, want what was written", len(got), err)
+	}
+	if _, err := DeviceReads(os.Getpid()); err != nil {
+		t.Error(err)
+	}
+	if err := Chill(filepath.Join(dir, "nowhere")); err == nil {
+		t.Error("clearing the cache of a folder that is not there did not fail")
 	}
 }

@@ -11,13 +11,18 @@ import (
 // WriteMarkdown writes the report as a section of a document.
 func (r *Report) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## Benchmark of %s\n\n", r.Started.Format("2 January 2006, 15:04 MST"))
+	fmt.Fprintf(&b, "### Run of %s\n\n", r.Started.Format("2 January 2006, 15:04 MST"))
 	r.Machine.markdown(&b)
 	fmt.Fprintf(&b, "- repeat with: `%s`\n\n%s\n\n", r.Command, r.Method)
 	r.table(&b)
 	for _, result := range r.Results {
 		if result.Error != "" {
 			fmt.Fprintf(&b, "**%s failed:** %s\n\n", result.Scenario, result.Error)
+		}
+	}
+	for _, result := range r.Results {
+		for _, remark := range result.Remarks {
+			fmt.Fprintf(&b, "- %s: %s\n", result.Scenario, remark)
 		}
 	}
 	for _, note := range r.Notes {
@@ -33,14 +38,14 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 }
 
 func (r *Report) table(b *strings.Builder) {
-	b.WriteString("| scenario | measure | program | median | spread | ratio to bare | goal |\n")
+	b.WriteString("| scenario | measure | program | median | spread | ratio | goal |\n")
 	b.WriteString("|---|---|---|--:|--:|--:|---|\n")
 	for _, result := range r.Results {
 		for _, measure := range result.Measures {
 			for _, figure := range measure.Figures {
 				fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n",
 					result.Scenario, measure.Name, figure.Program,
-					Quantity(figure.Median, measure.Unit), figure.spread(), figure.ratio(), figure.goal())
+					Quantity(figure.Median, measure.Unit), figure.spread(), figure.ratio(measure.Base), figure.goal())
 			}
 		}
 	}
@@ -54,11 +59,16 @@ func (f Figure) spread() string {
 	return fmt.Sprintf("%.0f %%", 100*f.Spread())
 }
 
-func (f Figure) ratio() string {
+// ratio writes the ratio and, where it is not to the bare program, what it is to.
+func (f Figure) ratio(base string) string {
 	if f.Ratio == 0 {
 		return ""
 	}
-	return strconv.FormatFloat(f.Ratio, 'f', 2, 64)
+	text := strconv.FormatFloat(f.Ratio, 'f', 2, 64)
+	if base != "" && base != "bare" && base != f.Program {
+		text += " × " + base
+	}
+	return text
 }
 
 func (f Figure) goal() string {

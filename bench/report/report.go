@@ -37,13 +37,15 @@ type Result struct {
 	Scenario string    `json:"scenario"`
 	Summary  string    `json:"summary"`
 	Measures []Measure `json:"measures,omitempty"`
-	Error    string    `json:"error,omitempty"` // why there are no measures, or not all
+	Remarks  []string  `json:"remarks,omitempty"` // what else was found, in sentences
+	Error    string    `json:"error,omitempty"`   // why there are no measures, or not all
 }
 
 // Measure is one quantity of a scenario, for each program it was taken of.
 type Measure struct {
 	Name    string   `json:"name"`
 	Unit    string   `json:"unit"`
+	Base    string   `json:"base,omitempty"` // the program that ratios are to; the bare one if empty
 	Figures []Figure `json:"figures"`
 }
 
@@ -52,7 +54,7 @@ type Figure struct {
 	Program string `json:"program"`
 	stats.Summary
 	Samples []float64 `json:"samples"`         // in the order they were taken
-	Ratio   float64   `json:"ratio,omitempty"` // to the bare program; 0 where there is none
+	Ratio   float64   `json:"ratio,omitempty"` // to the measure's base; 0 where there is none
 	Goal    string    `json:"goal,omitempty"`  // what was promised, in words
 	Met     bool      `json:"met,omitempty"`   // whether it was kept; meaningless without Goal
 }

@@ -1,6 +1,7 @@
 package roles
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -22,7 +23,9 @@ const answerShown = 200
 // the last byte is handed to the kernel, and stays until every connection was
 // closed by the other side or its own input ends. It reads whatever is answered
 // because an unread answer would turn the final close into a reset, and a
-// reset destroys lines the other side has not read yet.
+// reset destroys lines the other side has not read yet. With -answers it is a
+// client that keeps what it sends until the answers to it are there: a block
+// follows only when every line of the one before was answered.
 func load(ctx context.Context, args []string, std Streams) error {
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
 	addr := flags.String("to", "", "`address` to connect to")
@@ -30,6 +33,7 @@ func load(ctx context.Context, args []string, std Streams) error {
 	count := flags.Int("lines", 0, "number of lines on all connections together")
 	length := flags.Int("length", 512, "length of a line in `bytes`, newline included")
 	block := flags.Int("block", 256<<10, "most `bytes` to write at once")
+	answers := flags.Bool("answers", false, "wait for an OK to each line of a block before sending the next")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -46,6 +50,7 @@ func load(ctx context.Context, args []string, std Streams) error {
 			return err
 		}
 		defer streams[i].conn.Close()
+		streams[i].answers = *answers
 	}
 	if err := std.awaitGo(); err != nil {
 		return err
@@ -61,7 +66,9 @@ func load(ctx context.Context, args []string, std Streams) error {
 	var drains sync.WaitGroup
 	defer drains.Wait()
 	for _, s := range streams {
-		drains.Go(s.drain)
+		if !s.answers {
+			drains.Go(s.drain)
+		}
 	}
 	if err := sendAll(streams); err != nil {
 		cancel() // closes the connections, which ends the drains
@@ -75,8 +82,10 @@ func load(ctx context.Context, args []string, std Streams) error {
 
 // stream is one connection with the lines it has to carry.
 type stream struct {
-	conn   *net.TCPConn
-	sender *lines.Sender
+	conn    *net.TCPConn
+	sender  *lines.Sender
+	length  int  // of a line
+	answers bool // each block waits for those to the one before
 }
 
 func connect(ctx context.Context, addr string, format lines.Format, number, count int) (*stream, error) {
@@ -92,7 +101,7 @@ func connect(ctx context.Context, addr string, format lines.Format, number, coun
 	if !ok {
 		return nil, fmt.Errorf("connecting to %s: got a %T, not a TCP connection", addr, conn)
 	}
-	return &stream{conn: tcp, sender: sender}, nil
+	return &stream{conn: tcp, sender: sender, length: format.Length()}, nil
 }
 
 // sendAll sends on all connections at once and returns the first failures.
@@ -111,9 +120,27 @@ func (s *stream) send() error {
 		if _, err := s.conn.Write(block); err != nil {
 			return fmt.Errorf("sending lines: %w", err)
 		}
+		if s.answers {
+			if err := s.await(len(block) / s.length); err != nil {
+				return err
+			}
+		}
 	}
 	if err := s.conn.CloseWrite(); err != nil {
 		return fmt.Errorf("ending a connection: %w", err)
+	}
+	return nil
+}
+
+// await reads the answers to count lines.
+func (s *stream) await(count int) error {
+	want := bytes.Repeat(okLine, count)
+	got := make([]byte, len(want))
+	if n, err := io.ReadFull(s.conn, got); err != nil {
+		return fmt.Errorf("reading the answers to %d lines, of which %d bytes came: %w", count, n, err)
+	}
+	if !bytes.Equal(got, want) {
+		return fmt.Errorf("%d lines were not all answered with OK", count)
 	}
 	return nil
 }

@@ -1,11 +1,12 @@
 // Package roles holds what the benchmark program does when it starts itself
-// again: the load generator, the bare program that agents are compared with,
-// and the holder of idle connections. Each is a process of its own, so that
-// none shares a scheduler, a heap or a poller with another.
+// again: load generators, the bare programs that agents are compared with, and
+// users of the durable log. Each is a process of its own, so that none shares a
+// scheduler, a heap or a poller with another.
 //
-// Roles speak with the one who started them in lines: load and hold say
-// "ready", do their work when told "go", and say when it is done. All end when
-// their standard input does, so that none outlives a benchmark that was killed.
+// Roles speak with the one who started them in lines: those that do a piece of
+// work say "ready", begin when told "go", and say when it is done, with what they
+// measured as JSON where they measure. All end when their standard input does, so
+// that none outlives a benchmark that was killed.
 package roles
 
 import (
@@ -17,6 +18,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"runtime/pprof"
 	"syscall"
 )
 
@@ -38,6 +41,11 @@ var All = []Role{
 	{Name: "load", Run: load},
 	{Name: "bare", Run: bare},
 	{Name: "hold", Run: hold},
+	{Name: "puts", Run: puts},
+	{Name: "stage", Run: stage},
+	{Name: "drain", Run: drain},
+	{Name: "scan", Run: scan},
+	{Name: "relay", Run: relay},
 }
 
 // Dispatch runs the role that args name and reports true, or reports false when
@@ -57,6 +65,12 @@ func Dispatch(args []string) (code int, ok bool) {
 func run(role Role, args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
+	stopProfile, err := profile(role.Name)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", role.Name, err)
+		return 1
+	}
+	defer stopProfile()
 	std := Streams{In: bufio.NewReader(os.Stdin), Out: os.Stdout}
 	if err := role.Run(ctx, args, std); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", role.Name, err)
@@ -66,6 +80,29 @@ func run(role Role, args []string) int {
 		return 1
 	}
 	return 0
+}
+
+// ProfileDir is the environment variable that names a directory for processor profiles of the roles; none are
+// made without it.
+const ProfileDir = "FLUMEBENCH_PROFILE"
+
+// profile begins a profile if one is wanted and returns the function that ends it.
+func profile(role string) (func(), error) {
+	dir := os.Getenv(ProfileDir)
+	if dir == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(filepath.Join(dir, fmt.Sprintf("%s-%d.pprof", role, os.Getpid())))
+	if err != nil {
+		return nil, fmt.Errorf("starting a profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("starting a profile: %w", err), f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		f.Close()
+	}, nil
 }
 
 // awaitGo says "ready" and waits to be told "go".

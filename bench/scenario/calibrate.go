@@ -10,7 +10,7 @@ import (
 	"github.com/flume-go/flume/bench/stats"
 )
 
-// blocks are the buffer sizes the bare program is tried with.
+// blocks are the buffer sizes the bare program of tcp-lines is tried with.
 var blocks = []int{64 << 10, 128 << 10, 256 << 10, 1 << 20}
 
 // calibrations is how often each size is tried, in turns. The median counts:
@@ -19,16 +19,20 @@ var blocks = []int{64 << 10, 128 << 10, 256 << 10, 1 << 20}
 // the caches and the page cache have come to their steady state.
 const calibrations = 3
 
-// Calibrate runs the bare program with each buffer size and returns the
-// fastest, with a sentence on what each achieved. An agent compared with a
-// bare program of a poor size would look better than it is.
+// Calibrate runs the bare program of tcp-lines with each buffer size and returns the
+// fastest, with a sentence on what each achieved.
 func Calibrate(ctx context.Context, s Settings) (int, string, error) {
-	sc := TCPLines(s, 512)
+	return fastest(ctx, TCPLines(s, 512), s, blocks, bare)
+}
+
+// fastest is the buffer size with which the bare program of a scenario has most events per second. An
+// agent compared with a bare program of a poor size would look better than it is.
+func fastest(ctx context.Context, sc Scenario, s Settings, blocks []int, program func(block int) Program) (int, string, error) {
 	rates := make([][]float64, len(blocks))
 	for try := range calibrations {
 		for i, size := range blocks {
-			s.Log("calibrating: try %d of %d: bare program with a buffer of %d KiB", try+1, calibrations, size>>10)
-			sample, err := once(ctx, sc, s, bare(size))
+			s.Log("%s: calibrating: try %d of %d: bare program with a buffer of %d KiB", sc.Name, try+1, calibrations, size>>10)
+			sample, err := once(ctx, sc, s, program(size), "")
 			if err != nil {
 				return 0, "", fmt.Errorf("trying the bare program with a buffer of %d bytes: %w", size, err)
 			}
@@ -43,7 +47,7 @@ func Calibrate(ctx context.Context, s Settings) (int, string, error) {
 		medians[i] = summary.Median
 		fmt.Fprintf(&note, " %d KiB %s (spread %.0f %%);", size>>10, report.Quantity(summary.Median, events.Unit), 100*summary.Spread())
 	}
-	fastest := slices.Index(medians, slices.Max(medians))
-	fmt.Fprintf(&note, " %d KiB taken", blocks[fastest]>>10)
-	return blocks[fastest], note.String(), nil
+	best := slices.Index(medians, slices.Max(medians))
+	fmt.Fprintf(&note, " %d KiB taken", blocks[best]>>10)
+	return blocks[best], note.String(), nil
 }

@@ -30,6 +30,7 @@ func Idle(s Settings) Scenario {
 		Programs: programs(s, flume(linesConfig, monitoringType, monitoringPort), bare(0)),
 		Goals:    []Goal{{Metric: listening, AtMost: 100}, {Metric: ready, AtMost: 100}, {Metric: resident, AtMost: 30}},
 		Limit:    time.Minute,
+		Block:    true,
 		Measure:  measureIdle,
 	}
 }
@@ -77,12 +78,8 @@ func leaveAlone(ctx context.Context, p *proc.Process) (before, after proc.Usage,
 	if before, err = proc.ReadUsage(p.PID()); err != nil {
 		return before, after, err
 	}
-	select {
-	case <-time.After(idleFor):
-	case <-p.Ended():
-		return before, after, p.Failure()
-	case <-ctx.Done():
-		return before, after, ctx.Err()
+	if err = wait(ctx, p, idleFor); err != nil {
+		return before, after, err
 	}
 	after, err = proc.ReadUsage(p.PID())
 	return before, after, err

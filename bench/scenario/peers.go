@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/flume-go/flume/bench/proc"
 )
@@ -13,7 +14,11 @@ import (
 // programs of a tcp-lines scenario, and returns the names of those found. They
 // run from our directory with our configuration, beside and without touching a
 // service of the same name.
+// Other scenarios are returned as they are.
 func Peers(sc Scenario) (Scenario, []string) {
+	if !strings.HasPrefix(sc.Name, "tcp-lines") {
+		return sc, nil
+	}
 	var found []string
 	for _, peer := range []struct {
 		name, executable string

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,10 +20,19 @@ import (
 func Execute(ctx context.Context, sc Scenario, s Settings) report.Result {
 	samples := make(map[string][]Sample)
 	result := report.Result{Scenario: sc.Name, Summary: sc.Summary}
+	shared, remarks, err := prepare(ctx, sc, s)
+	if shared != "" {
+		defer os.RemoveAll(shared)
+	}
+	if err != nil {
+		result.Error = fmt.Sprintf("preparing: %v", err)
+		return result
+	}
+	result.Remarks = remarks
 	for round := range s.Runs {
 		for _, program := range turn(sc.Programs, round) {
 			s.Log("%s: run %d of %d: %s", sc.Name, round+1, s.Runs, program.Name)
-			sample, err := once(ctx, sc, s, program)
+			sample, err := once(ctx, sc, s, program, shared)
 			if err != nil {
 				result.Error = fmt.Sprintf("run %d of %s: %v", round+1, program.Name, err)
 				return result
@@ -31,7 +41,43 @@ func Execute(ctx context.Context, sc Scenario, s Settings) report.Result {
 		}
 	}
 	result.Measures = condense(sc, samples)
+	if remark, ok := beside(sc, result.Measures); ok {
+		result.Remarks = append(result.Remarks, remark)
+	}
 	return result
+}
+
+// prepare makes what the runs of a scenario share. The caller removes the directory, also after an error.
+func prepare(ctx context.Context, sc Scenario, s Settings) (dir string, remarks []string, err error) {
+	if sc.Prepare == nil {
+		return "", nil, nil
+	}
+	s.Log("%s: preparing", sc.Name)
+	ctx, cancel := context.WithTimeoutCause(ctx, sc.Limit, fmt.Errorf("not done within %s", sc.Limit))
+	defer cancel()
+	if dir, err = os.MkdirTemp(s.Dir, "flumebench-"); err != nil {
+		return "", nil, fmt.Errorf("making the directory that runs share: %w", err)
+	}
+	r := &Run{Settings: s, Dir: dir, Shared: dir}
+	if r.Port, r.Monitoring, err = freePorts(ctx); err != nil {
+		return dir, nil, err
+	}
+	remarks, err = sc.Prepare(ctx, r)
+	return dir, remarks, err
+}
+
+// beside compares the agent's first measure with that of the program it is to be seen beside.
+func beside(sc Scenario, measures []report.Measure) (string, bool) {
+	if sc.Beside == "" || len(measures) == 0 {
+		return "", false
+	}
+	first := measures[0]
+	of := make(map[string]stats.Summary)
+	for _, figure := range first.Figures {
+		of[figure.Program] = figure.Summary
+	}
+	ratio, ok := stats.Ratio(of[Flume], of[sc.Beside])
+	return fmt.Sprintf("%s has %.2f of the %s of %s", Flume, ratio, first.Name, sc.Beside), ok
 }
 
 // turn gives the order of a round. Every other one is reversed, so that no
@@ -45,7 +91,7 @@ func turn(programs []Program, round int) []Program {
 }
 
 // once prepares one run, measures it and clears up.
-func once(ctx context.Context, sc Scenario, s Settings, program Program) (sample Sample, err error) {
+func once(ctx context.Context, sc Scenario, s Settings, program Program, shared string) (sample Sample, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, sc.Limit, fmt.Errorf("not done within %s", sc.Limit))
 	defer cancel()
 	dir, err := os.MkdirTemp(s.Dir, "flumebench-")
@@ -53,7 +99,7 @@ func once(ctx context.Context, sc Scenario, s Settings, program Program) (sample
 		return nil, fmt.Errorf("making the directory of a run: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	r := &Run{Settings: s, Program: program, Dir: dir}
+	r := &Run{Settings: s, Program: program, Dir: dir, Shared: shared}
 	if err := os.Mkdir(r.Out(), 0o755); err != nil {
 		return nil, fmt.Errorf("making the output directory: %w", err)
 	}
@@ -102,10 +148,11 @@ func condense(sc Scenario, samples map[string][]Sample) []report.Measure {
 			}
 		}
 	}
+	base := cmp.Or(sc.Base, Bare)
 	measures := make([]report.Measure, 0, len(metrics))
 	for _, metric := range metrics {
-		measure := report.Measure{Name: metric.Name, Unit: metric.Unit}
-		bare := stats.Summarize(valuesOf(metric, samples[Bare]))
+		measure := report.Measure{Name: metric.Name, Unit: metric.Unit, Base: base}
+		bare := stats.Summarize(valuesOf(metric, samples[base]))
 		for _, program := range sc.Programs {
 			values := valuesOf(metric, samples[program.Name])
 			if len(values) == 0 {

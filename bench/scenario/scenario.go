@@ -30,7 +30,13 @@ type Scenario struct {
 	Summary  string // one sentence for the report
 	Programs []Program
 	Goals    []Goal
-	Limit    time.Duration // longest time that one run may take
+	Limit    time.Duration // longest time that one run, or Prepare, may take
+	Base     string        // the program that ratios are to; "" for the bare one
+	Beside   string        // another program that the agent's first measure is compared with in a remark
+	Block    bool          // bare programs work with Settings.Block, which has to be tried out
+	// Prepare makes what all runs share, once, in a directory of its own that is removed after the last
+	// run. It returns remarks for the report. It may be nil.
+	Prepare func(ctx context.Context, r *Run) (remarks []string, err error)
 	// Measure does the work once. The run's directory is removed afterwards.
 	Measure func(ctx context.Context, r *Run) (Sample, error)
 }
@@ -56,6 +62,8 @@ type Settings struct {
 	Lines int    // lines of a run; 0 for the scenario's own number
 	Idle  int    // idle connections of the connections scenario
 	Block int    // buffer size of the bare program, bytes
+	// Backlog is the size of what is staged to be opened and read, bytes.
+	Backlog int64
 	// Settle has earlier output written to disk before each run. It can take
 	// long on a machine where others write, and matters only to figures.
 	Settle bool
@@ -63,14 +71,27 @@ type Settings struct {
 	Log func(format string, args ...any)
 }
 
-// All are the scenarios, in the order they run.
+// All are the scenarios, in the order they run, except those that need much space and time or other programs.
 func All(s Settings) []Scenario {
 	return []Scenario{
 		TCPLines(s, 512),
 		TCPLines(s, 150),
 		Idle(s),
 		Connections(s),
+		Puts(100, 1),
+		Puts(100, 8),
+		Puts(1000, 1),
+		Puts(1000, 8),
+		SinglePuts(),
+		EncryptedPuts(),
+		DurableLines(s),
+		AnsweredLines(s),
 	}
+}
+
+// Large are the scenarios with a backlog of Settings.Backlog bytes.
+func Large(s Settings) []Scenario {
+	return []Scenario{Backlog(s), StagedChannel(s)}
 }
 
 // Metric is a quantity that samples have values of.
@@ -100,6 +121,7 @@ type Run struct {
 	Settings
 	Program    Program
 	Dir        string // empty at the start, removed at the end
+	Shared     string // what Prepare made; the same for all runs of a scenario
 	Port       int    // free, for the program to listen on
 	Monitoring int    // free, for its HTTP monitoring
 }
@@ -165,6 +187,13 @@ func bare(block int) Program {
 		return proc.Spec{Path: r.Self, Talk: true, Args: []string{
 			Bare, "-listen", r.Addr(), "-out", filepath.Join(r.Out(), "bare"), "-block", fmt.Sprint(size),
 		}}, nil
+	}}
+}
+
+// role is this program again, in a role that is the work itself.
+func role(name, role string, args ...string) Program {
+	return Program{Name: name, Blind: true, Spec: func(r *Run) (proc.Spec, error) {
+		return proc.Spec{Path: r.Self, Talk: true, Args: append([]string{role}, args...)}, nil
 	}}
 }
 

@@ -92,7 +92,7 @@ func TestCutLinesAreFound(t *testing.T) {
 	s := settings(t)
 	program := bare(100)
 	program.Blind = false
-	_, err := once(t.Context(), TCPLines(s, 512), s, program)
+	_, err := once(t.Context(), TCPLines(s, 512), s, program, "")
 	if err == nil || !strings.Contains(err.Error(), "does not hold what was sent") {
 		t.Errorf("measuring = %v, want that lines are damaged", err)
 	}
@@ -120,7 +120,7 @@ func TestProgramThatNeverListens(t *testing.T) {
 	s := settings(t)
 	sc := TCPLines(s, 512)
 	sc.Limit = 100 * time.Millisecond
-	_, err := once(t.Context(), sc, s, script("exec sleep 60"))
+	_, err := once(t.Context(), sc, s, script("exec sleep 60"), "")
 	if err == nil || !strings.Contains(err.Error(), "not done within 100ms") {
 		t.Errorf("measuring = %v, want that time ran out", err)
 	}

@@ -46,10 +46,19 @@ func TCPLines(s Settings, length int) Scenario {
 		Programs: programs(s, flume(linesConfig), bare(0)),
 		Goals:    []Goal{{Metric: events, Ratio: least}},
 		Limit:    3 * time.Minute,
+		Block:    true,
 		Measure: func(ctx context.Context, r *Run) (Sample, error) {
-			return measureLines(ctx, r, length)
+			return flood{length: length, block: sendBlock, bytes: defaultBytes}.measure(ctx, r)
 		},
 	}
+}
+
+// flood is lines that are sent as fast as they are taken.
+type flood struct {
+	length  int   // of a line, newline included
+	block   int   // bytes that are sent at once
+	bytes   int64 // of all lines, unless a number of lines was asked for
+	answers bool  // a block waits for the answers to the one before
 }
 
 // linesConfig has Flume's components at batch sizes that suit a flood. The
@@ -80,14 +89,14 @@ a1.sinks.k1.channel = c1
 `, r.Port, r.Out())
 }
 
-// measureLines takes the time from the word "go" until the output holds every
+// measure takes the time from the word "go" until the output holds every
 // byte, then ends the program and proves that the bytes are the right ones.
-func measureLines(ctx context.Context, r *Run, length int) (sample Sample, err error) {
-	count := r.Lines
+func (f flood) measure(ctx context.Context, r *Run) (sample Sample, err error) {
+	count, length := r.Lines, f.length
 	if count == 0 {
-		count = defaultBytes / length
+		count = int(f.bytes / int64(length))
 	}
-	format, err := lines.NewFormat(length, sendBlock)
+	format, err := lines.NewFormat(length, f.block)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +113,7 @@ func measureLines(ctx context.Context, r *Run, length int) (sample Sample, err e
 		return nil, err
 	}
 	load, err := r.StartRole(ctx, "load", "-to", r.Addr(), "-conns", fmt.Sprint(r.Conns),
-		"-lines", fmt.Sprint(count), "-length", fmt.Sprint(length), "-block", fmt.Sprint(sendBlock))
+		"-lines", fmt.Sprint(count), "-length", fmt.Sprint(length), "-block", fmt.Sprint(f.block), fmt.Sprintf("-answers=%t", f.answers))
 	if err != nil {
 		return nil, err
 	}

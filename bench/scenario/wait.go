@@ -36,6 +36,20 @@ func poll(ctx context.Context, p *proc.Process, every time.Duration, done func()
 	}
 }
 
+// wait lets the program work for a while.
+func wait(ctx context.Context, p *proc.Process, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-p.Ended():
+		return p.Failure()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // awaitListening returns once the program accepts connections. The connection
 // that finds out is closed again at once.
 func awaitListening(ctx context.Context, r *Run, p *proc.Process) error {

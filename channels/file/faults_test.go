@@ -87,8 +87,8 @@ func between(match func(vfs.Op) bool, n int64, err error) fault {
 // always says that every operation is meant.
 func always(vfs.Op) bool { return true }
 
-// short cuts write k short.
-func short(k int64, _ func()) vfs.Injector {
+// cutShort cuts write k short.
+func cutShort(k int64, _ func()) vfs.Injector {
 	return vfs.Only(isWrite, func(op vfs.Op) vfs.Action {
 		if op.N != k {
 			return vfs.Action{}
@@ -97,22 +97,43 @@ func short(k int64, _ func()) vfs.Injector {
 	})
 }
 
+// thenCut fails sync k, and cuts the power a few operations later: while the log is getting over it.
+func thenCut(k int64, crash func()) vfs.Injector {
+	var syncs, later int64
+	return func(op vfs.Op) vfs.Action {
+		if syncs > k && op.Mutates() {
+			if later++; later > k%9 {
+				return vfs.Action{Crash: crash}
+			}
+		}
+		if !isSync(op) {
+			return vfs.Action{}
+		}
+		if syncs++; syncs-1 != k {
+			return vfs.Action{}
+		}
+		return vfs.Action{Err: syscall.EIO}
+	}
+}
+
 // faults are what is tried at each operation: once; for a time; until the faults end. The power is cut at operations that
 // change something, as the others make no difference.
 var faults = map[string]fault{
-	"power cut":             func(k int64, crash func()) vfs.Injector { return vfs.Only(vfs.Op.Mutates, vfs.CrashAt(k, crash)) },
-	"EIO":                   between(always, 1, syscall.EIO),
-	"EIO for a while":       between(vfs.Op.Mutates, 6, syscall.EIO),
-	"ENOSPC":                between(vfs.Op.Mutates, 1, syscall.ENOSPC),
-	"ENOSPC for a while":    between(vfs.Op.Mutates, 12, syscall.ENOSPC),
-	"EROFS from then on":    between(vfs.Op.Mutates, 1<<40, syscall.EROFS),
-	"short write":           short,
-	"failed sync":           between(isSync, 1, syscall.EIO),
-	"failed syncs in a row": between(isSync, 3, syscall.EIO),
+	"power cut":                     func(k int64, crash func()) vfs.Injector { return vfs.Only(vfs.Op.Mutates, vfs.CrashAt(k, crash)) },
+	"EIO":                           between(always, 1, syscall.EIO),
+	"EIO for a while":               between(vfs.Op.Mutates, 6, syscall.EIO),
+	"ENOSPC":                        between(vfs.Op.Mutates, 1, syscall.ENOSPC),
+	"ENOSPC for a while":            between(vfs.Op.Mutates, 12, syscall.ENOSPC),
+	"EROFS from then on":            between(vfs.Op.Mutates, 1<<40, syscall.EROFS),
+	"short write":                   cutShort,
+	"failed sync":                   between(isSync, 1, syscall.EIO),
+	"failed syncs in a row":         between(isSync, 3, syscall.EIO),
+	"failed sync, then a power cut": thenCut,
 }
 
 // history is one run: a life without faults, one with the fault at operation k, another one, and the settlement. Odd runs
-// cut the power after the life with the fault, and at any operation of the recovery that follows.
+// cut the power after the life with the fault, and at any operation of the recovery that follows. In some the disk is full, or
+// nearly so, during the fault, or during the life after it.
 func history(t testing.TB, form, name string, k int64, seed uint64) (injected bool) {
 	h := faulttest.NewHistory(seed, newChannel(form))
 	if err := h.AddKeys(); err != nil {
@@ -120,17 +141,17 @@ func history(t testing.TB, form, name string, k int64, seed uint64) (injected bo
 	}
 	h.Producers, h.Takers, h.Puts = 1+int(seed%5), 1+int(seed%3), 3+int(seed%4)
 	h.Live(faulttest.Life{Crash: mixed, Cut: seed%4 == 0})
-	odd := seed%2 == 1
+	odd, room := seed%2 == 1, [...]int64{1, 70_000, 1_200_000}[k%3]
 	injected = h.Live(faulttest.Life{
 		Faults: func(crash func()) vfs.Injector { return faults[name](k, crash) },
-		Crash:  mixed, Cut: odd, Closing: seed%3 == 0,
+		Crash:  mixed, Cut: odd, Closing: seed%3 == 0, Room: when(seed%5 == 2, room),
 	})
 	if odd {
 		h.Live(faulttest.Life{Faults: func(crash func()) vfs.Injector {
 			return faults["power cut"](int64(rand.New(rand.NewPCG(seed, 3)).IntN(40)), crash)
 		}, Crash: mixed})
 	}
-	h.Live(faulttest.Life{})
+	h.Live(faulttest.Life{Closing: seed%3 == 1, Room: when(seed%5 == 3, room)})
 	h.Settle()
 	if err := h.Err(); err != nil {
 		t.Errorf("%s, %s at operation %d; for more of the same FILE_FAULT='%[1]s/%[2]s/%[3]d/%[4]d':\n%[5]v", form, name, k, seed, err)
@@ -138,16 +159,24 @@ func history(t testing.TB, form, name string, k int64, seed uint64) (injected bo
 	return injected
 }
 
+// when returns n if that is the case, else 0.
+func when(is bool, n int64) int64 {
+	if is {
+		return n
+	}
+	return 0
+}
+
 // TestFaultAtEveryOperation fails each operation of a life with several producers and takers in each of the ways above.
 // By default it takes samples; FILE_FAULTS=1 leaves none out, a larger number does so for as many seeds, which are
 // counted up from FILE_FAULT_SEED.
 func TestFaultAtEveryOperation(t *testing.T) {
-	seeds, stride := uint64(1), int64(17)
+	seeds, stride, short := uint64(1), int64(17), 2
 	if invariants.Enabled {
 		stride = 97 // race detection makes everything ten times as slow
 	}
 	if n, ok := environment(t, "FILE_FAULTS"); ok {
-		seeds, stride = n, 1
+		seeds, stride, short = n, 1, 6
 	}
 	base, ok := environment(t, "FILE_FAULT_SEED")
 	if !ok {
@@ -157,16 +186,19 @@ func TestFaultAtEveryOperation(t *testing.T) {
 	for seed := range seeds {
 		for _, form := range slices.Sorted(maps.Keys(forms)) {
 			for _, name := range slices.Sorted(maps.Keys(faults)) {
-				for k := int64(base) % stride; ; k += stride {
+				// Lives differ in length: only when some in a row had no operation k is there none.
+				misses := 0
+				for k := int64(base) % stride; misses < short; k += stride {
 					injected := false
 					synctest.Test(t, func(t *testing.T) { injected = history(t, form, name, k, base+seed+uint64(k)) })
 					if t.Failed() {
 						t.FailNow()
 					}
-					if runs++; !injected {
-						break
+					runs++
+					if misses++; injected {
+						misses = 0
+						hits++
 					}
-					hits++
 				}
 			}
 		}

@@ -254,7 +254,7 @@ func TestLifeInMetricsAndLog(t *testing.T) {
 		first.is("Closed", "0.0")
 		first.is("ChannelCapacity", "1000000.0")
 		first.put("a", "b", "c")
-		if err := second.Open(t.Context()); !errors.Is(err, vfs.ErrLocked) || !strings.Contains(err.Error(), "/c") {
+		if err := second.Open(t.Context()); !errors.Is(err, javalock.ErrLocked) || !strings.Contains(err.Error(), "/c") {
 			t.Errorf("opening what another has open: %v", err)
 		}
 		second.is("Open", "false")
@@ -363,18 +363,6 @@ func TestSyncing(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestFilesOfApacheFlumeAreTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		disk := vfs.NewMem(1)
-		write(t, disk, "/d/log-1", []byte("records"))
-		write(t, disk, "/d/log-2", nil)
-		write(t, disk, "/d/log-1.meta", []byte("more"))
-		r := newRig(t, disk, nil).open()
-		r.logged("files of Apache Flume's own", 1)
-		r.logged("files=1", 1)
-	})
 }
 
 func write(t *testing.T, fsys vfs.FS, name string, data []byte) {

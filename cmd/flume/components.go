@@ -64,15 +64,8 @@ func named(name string) []*component.Entry {
 }
 
 func unknownType(name string) error {
-	var types []string
-	for _, e := range everything() {
-		types = append(types, e.Info.Type)
-		types = append(types, e.Info.Aliases...)
-	}
-	if near := component.Nearest(name, types); near != "" {
-		return fmt.Errorf("unknown type %q; did you mean %q?", name, near)
-	}
-	return fmt.Errorf("unknown type %q; run the command components without a type to see all", name)
+	what, remedy := component.UnknownType(name)
+	return fmt.Errorf("%s; %s", what, remedy)
 }
 
 func writeList(w io.Writer, entries []*component.Entry) error {

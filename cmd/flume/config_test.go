@@ -38,7 +38,7 @@ func TestBadConfiguration(t *testing.T) {
 		},
 		{
 			"unknown class", change(plain, "= logger", "= com.example.MySink"), nil,
-			[]string{`a.conf:9:20: a1.sinks.k1.type: unknown sink type "com.example.MySink"; known types: file_roll, logger, null`},
+			[]string{`a.conf:9:20: a1.sinks.k1.type: unknown sink type "com.example.MySink"; Java classes cannot be loaded; known types: file_roll, logger, null (flume components describes them)`},
 		},
 		{
 			"unknown channel", change(plain, "r1.channels = c1", "r1.channels = c2"), nil,
@@ -119,7 +119,7 @@ func TestNoConfiguration(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"agent -n a1 -f none.conf", "opening configuration file: open none.conf: no such file or directory; check the path, which is relative to " + dir},
 		{"agent -n a1 -f conf.d", "configuration file conf.d is a directory; name a file in it"},
-		{"agent -n a1 -f empty.conf", "the configuration is empty: no source defines a property; look into empty.conf"},
+		{"agent -n a1 -f empty.conf", "the configuration is empty: no line with key = value is in empty.conf"},
 		{"agent -n a1 -u file:///none.conf", "open /none.conf: no such file or directory; check the path"},
 		{"agent -n a1 -u ftp://host/a.conf", "ftp"},
 		{"agent -n a1", "no configuration was given; name a file with -f, a URI with -u or ZooKeeper with -z"},

@@ -241,7 +241,7 @@ func (l *Loader) assemble(ctx context.Context) (Result, error) {
 		}
 	}
 	if len(m.keys) == 0 && !m.problems.HasErrors() {
-		return l.fromBackup(fmt.Errorf("the configuration is empty: no source defines a property; look into %s", strings.Join(l.Sources(), ", ")))
+		return l.fromBackup(fmt.Errorf("the configuration is empty: no line with key = value is in %s", strings.Join(l.Sources(), ", ")))
 	}
 	if l.opts.ZooKeeper == "" {
 		m.substitute(&l.opts)
@@ -278,6 +278,7 @@ func (m *merger) add(name string, text []byte) {
 			})
 			continue
 		}
+		m.reportInvisible(tidy)
 		// Substitution sees blanks at the ends; the places are the trimmed ones.
 		v := e.Value
 		v.Key, v.At = tidy.Value.Key, tidy.Value.At

@@ -127,7 +127,7 @@ func TestLoadFailures(t *testing.T) {
 	}{
 		{"missing", filepath.Join(dir, "none"), "opening configuration file: open " + dir},
 		{"directory", dir, "is a directory"},
-		{"empty", write(t, dir, "empty.conf", "# nothing\n"), "no source defines a property"},
+		{"empty", write(t, dir, "empty.conf", "# nothing\n"), "no line with key = value is in "},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -302,7 +302,7 @@ func TestBackup(t *testing.T) {
 		do   func() error
 		why  string
 	}{
-		{"file emptied", func() error { return os.WriteFile(path, nil, 0o600) }, "no source defines a property"},
+		{"file emptied", func() error { return os.WriteFile(path, nil, 0o600) }, "no line with key = value is in "},
 		{"file missing", func() error { return os.Remove(path) }, "no such file"},
 	} {
 		if err := step.do(); err != nil {

@@ -63,6 +63,7 @@ func (s *substituter) resolveAll() {
 	for _, key := range s.keys {
 		s.references = 0
 		_, _ = s.resolveKey(key) // the error is among the problems
+		s.reportUnclosed(key)
 	}
 	s.reportUnresolved()
 }
@@ -323,6 +324,30 @@ func (s *substituter) reportUnresolved() {
 			Remedy:   s.define(shorten(ref.name), filter, key),
 		})
 	}
+}
+
+// reportUnclosed warns of a reference without end, which stays as written and
+// hides those that follow it.
+func (s *substituter) reportUnclosed(key string) {
+	d := s.defs[key]
+	if d.state == broken || !hasUnclosed(d.Raw) {
+		return
+	}
+	// The text itself is not told: how much of it is a name, how much perhaps a
+	// password, nobody knows.
+	s.problems = append(s.problems, property.Problem{
+		Severity: property.Warning,
+		At:       d.At,
+		Key:      key,
+		What:     `has a "${" without its closing brace, which stays as written, with all references after it`,
+		Remedy:   "write ${name}",
+	})
+}
+
+// hasUnclosed reports whether a reference in text has no end.
+func hasUnclosed(text string) bool {
+	n := strings.Count(text, "${")
+	return n > 0 && n > len(closings(text))
 }
 
 // define says how to define a name.

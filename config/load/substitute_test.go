@@ -181,6 +181,13 @@ func TestSubstituteProblems(t *testing.T) {
 		{"platform name", "a=${java:b}", "f:1:3: a: ${java:b} makes no sense: java knows version, runtime, vm, os, hardware and locale; correct the reference"},
 		{"empty", "a=\nb=x", "f:1:1: advice: a: has no value and is ignored; give it a value or remove it"},
 		{"empty after substitution", "a=${x:-} ", "f:1:1: warning: a: has no value after substitution and is ignored; give it a value or remove it"},
+		{"no closing brace", "b=${c}\nc=x\na = ${capacity", `f:3:5: warning: a: has a "${" without its closing brace, which stays as written, with all references after it; write ${name}`},
+		{"no closing brace before others", "a=${x ${y}\ny=1", `f:1:3: warning: a: has a "${" without its closing brace, which stays as written, with all references after it; write ${name}`},
+		{"braces of other kinds", "a=$x {y} $( }", ""},
+		{"no-break space in a key", "a.type\u00a0= x", "f:1:1: warning: a.type\u00a0: has a character that is not seen, U+00A0 (no-break space), which does not count as a blank; delete it, or type a blank in its place"},
+		{"mark of the byte order, of a file joined to another", "a=x\n\ufeffb=y", "f:2:1: warning: \\ufeffb: has a character that is not seen, U+FEFF (byte order mark), which does not count as a blank; delete it, or type a blank in its place"},
+		{"zero-width space behind a value", "a = x\u200b", "f:1:5: warning: a: has a character that is not seen, U+200B (zero-width space), which does not count as a blank; delete it, or type a blank in its place"},
+		{"no-break space in a value", "a = x\u00a0y", ""},
 		{"no key", "=x", "f:1:1: warning: a value without a key is ignored; write key = value"},
 	}
 	for _, tt := range tests {

@@ -70,11 +70,15 @@ func (b *book) batch(producer, n int) (batch *event.Batch, first int) {
 	return batch, first
 }
 
-// body returns the body of an event. Some are large, so that a life fills several files of a log.
+// body returns the body of an event. Some are large, so that a life fills several files of a log, and a few need a file
+// for themselves.
 func body(id int) string {
 	rng := rand.New(rand.NewPCG(uint64(id), 0))
 	n := rng.IntN(300)
-	if rng.IntN(3) == 0 {
+	switch rng.IntN(30) {
+	case 0:
+		n = 70_000
+	case 1, 2, 3, 4, 5, 6, 7, 8:
 		n = rng.IntN(10_000)
 	}
 	return strconv.Itoa(id) + ":" + strings.Repeat(string(rune('a'+rng.IntN(26))), n)

@@ -55,6 +55,8 @@ type Life struct {
 	Cut bool
 	// Closing has the faults last until the channel is closed. Otherwise they end before, and puts must go on then.
 	Closing bool
+	// Room, if not 0, is how many bytes the disk has for this life. It is as large as it likes where faults have ended.
+	Room int64
 }
 
 // Live has the channel live once and reports whether a fault was injected. It fails no test: see Err.
@@ -64,6 +66,10 @@ func (h *History) Live(l Life) (injected bool) {
 	crash := func() {
 		d.left = h.disk.Crash(l.Crash)
 		close(d.cut)
+	}
+	h.disk.SetCapacity(-1)
+	if l.Room != 0 {
+		h.disk.SetCapacity(h.disk.Used() + l.Room)
 	}
 	if l.Faults != nil {
 		d.fs.SetInjector(l.Faults(crash))
@@ -77,7 +83,7 @@ func (h *History) Live(l Life) (injected bool) {
 		d.work(ch)
 	}
 	if l.Cut && !d.dark() {
-		d.fs.SetInjector(nil)
+		d.works()
 		crash()
 	}
 	err = ch.Close(context.Background())
@@ -119,9 +125,10 @@ func (h *History) inspect() {
 	walk("/")
 }
 
-// Settle opens the channel a last time, on a disk that works, takes everything out and compares.
+// Settle opens the channel a last time, on a disk that works, takes everything out, a fresh batch as well, and compares.
 func (h *History) Settle() {
 	h.book.begin()
+	h.disk.SetCapacity(-1)
 	ch, err := h.Make(h.disk)
 	if err == nil {
 		err = ch.Open(context.Background())
@@ -130,8 +137,9 @@ func (h *History) Settle() {
 		h.book.complain("opening the channel on a disk that works: %v", err)
 		return
 	}
+	got := h.drain(ch)
 	h.putFresh(ch)
-	h.book.settle(h.drain(ch))
+	h.book.settle(append(got, h.drain(ch)...))
 	if err := ch.Close(context.Background()); err != nil {
 		h.book.complain("closing the channel on a disk that works: %v", err)
 	}
@@ -208,6 +216,12 @@ func (d *life) dark() bool {
 	}
 }
 
+// works ends all faults.
+func (d *life) works() {
+	d.fs.SetInjector(nil)
+	d.h.disk.SetCapacity(-1)
+}
+
 // open opens the channel. A fault may keep it closed; then it must open once the fault has ended.
 func (d *life) open(ch flow.Channel) bool {
 	err := ch.Open(context.Background())
@@ -221,7 +235,7 @@ func (d *life) open(ch flow.Channel) bool {
 	if d.Closing {
 		return false
 	}
-	d.fs.SetInjector(nil)
+	d.works()
 	if again := ch.Open(context.Background()); again != nil {
 		d.h.book.complain("opening the channel failed once (%v), and again on a disk that works: %v", err, again)
 		return false
@@ -246,7 +260,7 @@ func (d *life) work(ch flow.Channel) {
 		pass(d.cut, 3*time.Second) // what the channel does in the background has its turn
 	}
 	if !d.dark() && !d.Closing {
-		d.fs.SetInjector(nil)
+		d.works()
 		d.recovers(ch)
 	}
 	if d.h.rng.IntN(2) == 0 {

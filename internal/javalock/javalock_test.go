@@ -36,16 +36,55 @@ func TestMissingDirectory(t *testing.T) {
 	}
 }
 
-func TestOtherFileSystemsAreLeftAlone(t *testing.T) {
+// TestOtherFileSystems lock as they can, and are left as they were.
+func TestOtherFileSystems(t *testing.T) {
 	fsys := vfs.NewMem(1)
-	l, err := Lock(fsys, "/none")
+	if err := fsys.MkdirAll("/d", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if by, err := User(fsys, "/d"); by != "" || err != nil {
+		t.Errorf("before: %q, %v", by, err)
+	}
+	l, err := Lock(fsys, "/d")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if by, err := User(fsys, "/d"); by == "" || err != nil {
+		t.Errorf("while it is locked: %q, %v", by, err)
+	}
+	if _, err := Lock(fsys, "/d"); !errors.Is(err, ErrLocked) {
+		t.Errorf("locked twice: %v", err)
 	}
 	if err := l.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := fsys.Stat("/none/" + Name); err == nil {
+	if _, err := fsys.Stat("/d/" + Name); err == nil {
 		t.Error("there is a lock file")
+	}
+}
+
+// TestLockFile is removed by whoever made it.
+func TestLockFile(t *testing.T) {
+	for _, there := range []bool{false, true} {
+		dir := t.TempDir()
+		name := filepath.Join(dir, Name)
+		if there {
+			if err := os.WriteFile(name, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l, err := Lock(vfs.OS{}, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if by, err := User(vfs.OS{}, dir); by != "" || err != nil {
+			t.Errorf("this process counts as another: %q, %v", by, err)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(name); (err == nil) != there {
+			t.Errorf("the file was there: %v; in the end: %v", there, err)
+		}
 	}
 }

@@ -78,6 +78,9 @@ func TestOtherProcessesAreKeptAway(t *testing.T) {
 	if _, err := Lock(vfs.OS{}, dir); !errors.Is(err, ErrLocked) {
 		t.Errorf("the directory of another process: %v", err)
 	}
+	if by, err := User(vfs.OS{}, dir); !strings.HasPrefix(by, "process ") || err != nil {
+		t.Errorf("the user is %q, %v", by, err)
+	}
 	stop()
 	again, err := Lock(vfs.OS{}, dir)
 	if err != nil {

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/flume-go/flume/component"
@@ -39,13 +41,73 @@ type Config struct {
 // Members returns how few sinks the group may have; 0 stands for any number.
 func (Config) Members() (lo, hi int) { return 1, 0 }
 
-// Check warns of priorities that are not numbers.
+// Check warns of priorities that are not numbers, that are given to no sink of the
+// group, and that keep a sink from ever being used.
 func (c Config) Check(r *component.Report) {
-	for name, text := range c.Priority {
-		if _, err := parsePriority(text); err != nil {
-			r.Warn("priority."+name, fmt.Sprintf("%q is not a whole number; the sink gets a priority below all given ones", text), "give a whole number")
+	for _, name := range slices.Sorted(maps.Keys(c.Priority)) {
+		if _, err := parsePriority(c.Priority[name]); err != nil {
+			remedy := component.Slip(c.Priority[name], func(text string) bool { _, err := parsePriority(text); return err == nil })
+			if remedy == "" {
+				remedy = "give a whole number"
+			}
+			r.Warn("priority."+name, fmt.Sprintf("%q is not a whole number; the sink gets a priority below all given ones", c.Priority[name]), remedy)
 		}
 	}
+	if sinks := r.Sinks(); len(sinks) > 0 {
+		c.checkSinks(r, sinks)
+	}
+}
+
+// checkSinks compares the priorities with the sinks of the group.
+func (c Config) checkSinks(r *component.Report, sinks []string) {
+	for _, name := range slices.Sorted(maps.Keys(c.Priority)) {
+		if slices.Contains(sinks, name) {
+			continue
+		}
+		remedy := "the group has " + strings.Join(sinks, ", ")
+		if near := component.Nearest(name, sinks); near != "" {
+			remedy = fmt.Sprintf("did you mean %q?", near)
+		}
+		r.Warn("priority."+name, fmt.Sprintf("the group has no sink %q", name), remedy)
+	}
+	for i, p := range c.ranks(sinks) {
+		key := "priority." + sinks[i]
+		switch {
+		case p.first >= 0:
+			r.Warn(key, fmt.Sprintf("sink %q is never used: sink %q has the same priority %d", sinks[i], sinks[p.first], p.priority), "give each sink a priority of its own")
+		case !p.given && !r.Given(key) && len(c.Priority) > 0:
+			r.Advise(key, fmt.Sprintf("sink %q has no priority and gets %d", sinks[i], p.priority), "give it one")
+		}
+	}
+}
+
+// place is where a sink stands in the order of use.
+type place struct {
+	priority int
+	given    bool // in the configuration
+	first    int  // index of the sink that has this priority already; -1 for none
+}
+
+// ranks returns the place of each sink. Of two with the same priority, Flume uses
+// the first only.
+func (c Config) ranks(sinks []string) []place {
+	places := make([]place, len(sinks))
+	taken := map[int]int{}
+	automatic := 0
+	for i, name := range sinks {
+		n, err := parsePriority(c.Priority[name])
+		if err != nil {
+			automatic--
+			n = automatic
+		}
+		places[i] = place{priority: n, given: err == nil, first: -1}
+		if first, ok := taken[n]; ok {
+			places[i].first = first
+			continue
+		}
+		taken[n] = i
+	}
+	return places
 }
 
 func parsePriority(text string) (int, error) {
@@ -59,7 +121,7 @@ func New(cfg Config, env component.Env, sinks []flow.Member) (flow.Sink, error) 
 		return nil, errors.New("sink processor failover needs at least one sink")
 	}
 	p := &processor{Group: sinkgroup.New(sinks, env.Log), maxPenalty: max(0, cfg.MaxPenalty), log: env.Log}
-	p.rank(cfg.Priority)
+	p.rank(cfg)
 	return p, nil
 }
 
@@ -85,33 +147,18 @@ type ranked struct {
 	retryAt  time.Time // not tried before
 }
 
-// rank enters the members as live. Of two with the same priority, Flume uses the
-// first only.
-func (p *processor) rank(priority map[string]string) {
-	taken := map[int]string{}
-	automatic := 0
-	names := map[string]bool{}
-	for _, m := range p.Members {
-		names[m.Name] = true
-		n, err := parsePriority(priority[m.Name])
-		if err != nil {
-			automatic--
-			n = automatic
+// rank enters the members that are ever used as live; Check has told of the others.
+func (p *processor) rank(cfg Config) {
+	names := make([]string, len(p.Members))
+	for i, m := range p.Members {
+		names[i] = m.Name
+	}
+	for i, place := range cfg.ranks(names) {
+		if place.first < 0 {
+			p.live = append(p.live, &ranked{Member: p.Members[i], priority: place.priority})
 		}
-		if first, ok := taken[n]; ok {
-			p.log.Warn("a sink is never used: another has the same priority; give it a priority of its own",
-				"sink", m.Name, "other", first, "priority", n)
-			continue
-		}
-		taken[n] = m.Name
-		p.live = append(p.live, &ranked{Member: m, priority: n})
 	}
 	p.sortLive()
-	for name := range priority {
-		if !names[name] {
-			p.log.Warn("a priority is given to a sink that is not in the group", "sink", name)
-		}
-	}
 }
 
 func (p *processor) sortLive() {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -261,5 +263,41 @@ func TestProblems(t *testing.T) {
 	}
 	if _, err := component.New[flow.Sink](d, component.Env{}, []flow.Member(nil)); err == nil {
 		t.Error("a group of no sinks is accepted")
+	}
+}
+
+// TestCheckKnowsTheGroup compares what is said about priorities, word for word.
+func TestCheckKnowsTheGroup(t *testing.T) {
+	e, _ := component.Lookup(component.KindProcessor, "failover")
+	at := func(line int) property.Position { return property.Position{File: "x.conf", Line: line, Col: 9} }
+	for name, c := range map[string]struct {
+		props map[string]string
+		want  string
+	}{
+		"none":  {nil, ""},
+		"sound": {map[string]string{"priority.a": "5", "priority.b": "10", "priority.c": "-1"}, ""},
+		"of a sink that is not there": {map[string]string{"priority.a": "5", "priority.b": "10", "priority.c": "1", "priority.other": "1"},
+			`x.conf:4:9: warning: g.processor.priority.other: the group has no sink "other"; the group has a, b, c`},
+		"of a mistyped sink": {map[string]string{"priority.a": "5", "priority.b": "10", "priority.c": "1", "priority.C": "2"},
+			`x.conf:1:9: warning: g.processor.priority.C: the group has no sink "C"; did you mean "c"?`},
+		"equal": {map[string]string{"priority.a": "5", "priority.b": "5", "priority.c": "1"},
+			`x.conf:2:9: warning: g.processor.priority.b: sink "b" is never used: sink "a" has the same priority 5; give each sink a priority of its own`},
+		"missing": {map[string]string{"priority.a": "5", "priority.b": "10"},
+			`x.conf:99:1: advice: g.processor.priority.c: sink "c" has no priority and gets -1; give it one`},
+		"missing, and equal for that": {map[string]string{"priority.a": "-1", "priority.b": "10"},
+			`x.conf:99:1: warning: g.processor.priority.c: sink "c" is never used: sink "a" has the same priority -1; give each sink a priority of its own`},
+		"a comment behind it": {map[string]string{"priority.a": "5 # best", "priority.b": "4", "priority.c": "3"},
+			`x.conf:1:9: warning: g.processor.priority.a: "5 # best" is not a whole number; the sink gets a priority below all given ones; "# best" belongs to the value: a comment needs a line of its own`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settings := property.Settings{}
+			for i, key := range slices.Sorted(maps.Keys(c.props)) {
+				settings[key] = property.Value{Text: c.props[key], Key: at(i + 1), At: at(i + 1)}
+			}
+			scope := component.Scope{Prefix: "g.processor.", At: property.Position{File: "x.conf", Line: 99, Col: 1}, Sinks: []string{"a", "b", "c"}}
+			if got := component.Decode(e, settings, scope).Problems.Error(); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
 	}
 }

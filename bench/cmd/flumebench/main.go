@@ -1,10 +1,12 @@
 // Flumebench measures a built Flume agent beside a bare program that does the
 // same input and output with nothing between, and writes a table of ratios.
 //
-//	flumebench [flags]          the agent and the bare program, in all scenarios
-//	flumebench peers [flags]    tcp-lines with rsyslog and syslog-ng as well, where installed
+//	flumebench [flags]          the agent, its parts and bare programs
+//	flumebench large [flags]    the scenarios with a backlog of 10 GiB
+//	flumebench peers [flags]    other agents beside ours, where installed
+//	flumebench all [flags]      all of these in one report
 //
-// The words load, bare and hold start it in a role of a running benchmark and
+// Further words start it in a role of a running benchmark (package roles) and
 // are not for people.
 //
 // It ends with 0 when all that was asked for could be measured and no line was
@@ -21,6 +23,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -40,9 +43,10 @@ func main() {
 // options are the command line.
 type options struct {
 	settings scenario.Settings
-	peers    bool
+	set      string // which scenarios
 	only     *regexp.Regexp
 	json     bool
+	into     string // document to put the report into; "" for standard output
 	micro    bool
 	root     string
 	timeout  time.Duration
@@ -68,11 +72,7 @@ func run(args []string) int {
 		return 1
 	}
 	result.Command = strings.Join(append([]string{"go run ./bench/cmd/flumebench"}, args...), " ")
-	write := result.WriteMarkdown
-	if opts.json {
-		write = result.WriteJSON
-	}
-	if err := write(os.Stdout); err != nil {
+	if err := write(result, opts); err != nil {
 		fmt.Fprintln(os.Stderr, "flumebench:", err)
 		return 1
 	}
@@ -82,10 +82,21 @@ func run(args []string) int {
 	return 0
 }
 
+func write(result *report.Report, o options) error {
+	switch {
+	case o.into != "":
+		return result.WriteInto(o.into)
+	case o.json:
+		return result.WriteJSON(os.Stdout)
+	default:
+		return result.WriteMarkdown(os.Stdout)
+	}
+}
+
 func parse(args []string) (options, error) {
-	var o options
-	if len(args) > 0 && args[0] == "peers" {
-		o.peers, args = true, args[1:]
+	o := options{set: "own"}
+	if len(args) > 0 && slices.Contains([]string{"large", "peers", "all"}, args[0]) {
+		o.set, args = args[0], args[1:]
 	}
 	s := &o.settings
 	flags := flag.NewFlagSet("flumebench", flag.ContinueOnError)
@@ -96,8 +107,11 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&s.Lines, "lines", 0, "lines in each run of tcp-lines; 0 for 3 GiB of them")
 	flags.IntVar(&s.Idle, "idle", 10000, "idle connections in the connections scenario")
 	flags.IntVar(&s.Block, "block", 0, "buffer of the bare program in `bytes`; 0 tries several and takes the fastest")
+	flags.Int64Var(&s.Backlog, "backlog", 10<<30, "`bytes` of events that are staged in the large scenarios")
 	only := flags.String("run", "", "measure scenarios whose name matches this `regexp`")
 	flags.BoolVar(&o.json, "json", false, "write JSON with all samples instead of a table")
+	flags.StringVar(&o.into, "into", "", "write the table into this `document`, between its marks "+report.Begin+" and "+report.End)
+	profiles := flags.String("profile", "", "write processor profiles of load generators, bare programs and users of the log into this `directory`; figures suffer")
 	flags.BoolVar(&o.micro, "micro", true, "run the in-process benchmarks too")
 	flags.StringVar(&o.root, "root", ".", "`directory` of the module, for the in-process benchmarks")
 	flags.DurationVar(&o.timeout, "timeout", 40*time.Minute, "longest time for everything")
@@ -107,6 +121,15 @@ func parse(args []string) (options, error) {
 	var err error
 	if o.only, err = regexp.Compile(*only); err != nil {
 		return o, fmt.Errorf("-run: %w", err)
+	}
+	if *profiles != "" {
+		dir, err := filepath.Abs(*profiles)
+		if err != nil {
+			return o, fmt.Errorf("-profile: %w", err)
+		}
+		if err := os.Setenv(roles.ProfileDir, dir); err != nil { // this program's roles inherit it
+			return o, fmt.Errorf("-profile: %w", err)
+		}
 	}
 	return o, complete(flags, s)
 }
@@ -124,6 +147,9 @@ func complete(flags *flag.FlagSet, s *scenario.Settings) error {
 	}
 	if s.Lines < 0 || s.Block < 0 {
 		return errors.New("-lines and -block: must not be negative")
+	}
+	if s.Backlog < 1<<20 {
+		return fmt.Errorf("-backlog %d: must be at least 1 MiB", s.Backlog)
 	}
 	if s.Flume != "" {
 		if _, err := os.Stat(s.Flume); err != nil {
@@ -149,9 +175,10 @@ func complete(flags *flag.FlagSet, s *scenario.Settings) error {
 
 // method says how the figures come about, for whoever reads only the table.
 const method = `Every figure is the median of %d runs; spread is the distance between the smallest and the largest as a share of it. Programs take turns and
-every other round goes backwards. Load generator, agent and bare program are separate processes on the same cores. Time runs from the first byte
-until the output holds the last one. Nobody is asked to sync: output stays in the page cache, which is written out before each run; each
-run starts with an empty directory. Every line of an agent's output is checked; of the bare program's, bytes and newlines are counted.`
+every other round goes backwards. Load generator, agent and bare program are separate processes on the same cores. Ratios are to the bare program
+where no other is named. In the scenarios with lines time runs from the first byte until the output holds the last one; every line of an agent's output
+is checked, of the bare program's bytes and newlines are counted. Only what the summary of a scenario calls durable or synced is: other output stays
+in the page cache, which is written out before each run. Each run starts with an empty directory.`
 
 func measure(ctx context.Context, o options) (*report.Report, error) {
 	s := o.settings
@@ -163,30 +190,27 @@ func measure(ctx context.Context, o options) (*report.Report, error) {
 	if r.Machine.Busy() {
 		r.Notes = append(r.Notes, "**other programs were busy before this run: repeat it on a quiet machine before quoting a figure**")
 	}
-	if s.Block == 0 {
+	chosen, err := choose(r, o)
+	if err != nil {
+		return nil, err
+	}
+	if s.Block == 0 && slices.ContainsFunc(chosen, func(sc scenario.Scenario) bool { return sc.Block }) {
 		block, note, err := scenario.Calibrate(ctx, s)
 		if err != nil {
 			return nil, err
 		}
 		s.Block = block
 		r.Notes = append(r.Notes, note)
-	}
-	scenarios := scenario.All(s)
-	if o.peers {
-		scenarios = withPeers(r, s)
-	}
-	for _, sc := range scenarios {
-		if o.only.MatchString(sc.Name) {
-			r.Notes = append(r.Notes, sc.Name+": "+sc.Summary)
-			r.Results = append(r.Results, scenario.Execute(ctx, sc, s))
+		if chosen, err = choose(new(report.Report), options{settings: s, set: o.set, only: o.only}); err != nil {
+			return nil, err
 		}
 	}
-	if len(r.Results) == 0 {
-		return nil, fmt.Errorf("-run %s: no scenario has such a name", o.only)
+	for _, sc := range chosen {
+		r.Notes = append(r.Notes, sc.Name+": "+sc.Summary)
+		r.Results = append(r.Results, scenario.Execute(ctx, sc, s))
 	}
-	if o.micro && !o.peers {
+	if o.micro && (o.set == "own" || o.set == "all") {
 		s.Log("in-process benchmarks")
-		var err error
 		if r.Micro, err = scenario.Micro(ctx, o.root); err != nil {
 			// The agent was measured all the same, and that took long.
 			r.Results = append(r.Results, report.Result{Scenario: "in-process", Error: err.Error()})
@@ -195,17 +219,46 @@ func measure(ctx context.Context, o options) (*report.Report, error) {
 	return r, nil
 }
 
-// withPeers are the scenarios that other agents can do too.
-func withPeers(r *report.Report, s scenario.Settings) []scenario.Scenario {
+// choose returns the scenarios that were asked for, and notes which other agents are there.
+func choose(r *report.Report, o options) ([]scenario.Scenario, error) {
+	s := o.settings
 	var all []scenario.Scenario
+	switch o.set {
+	case "large":
+		all = scenario.Large(s)
+	case "peers":
+		all = withPeers(r, []scenario.Scenario{scenario.TCPLines(s, 512), scenario.TCPLines(s, 150)}, s)
+	case "all":
+		all = append(withPeers(r, scenario.All(s), s), scenario.Large(s)...)
+	default:
+		all = scenario.All(s)
+	}
+	chosen := slices.DeleteFunc(all, func(sc scenario.Scenario) bool { return !o.only.MatchString(sc.Name) })
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("-run %s: no scenario has such a name", o.only)
+	}
+	return chosen, nil
+}
+
+// withPeers adds other agents to the scenarios that they can do, and scenarios that only agents can do.
+func withPeers(r *report.Report, scenarios []scenario.Scenario, s scenario.Settings) []scenario.Scenario {
 	var names []string
-	for _, length := range []int{512, 150} {
-		sc, found := scenario.Peers(scenario.TCPLines(s, length))
-		all, names = append(all, sc), found
+	for i := range scenarios {
+		var found []string
+		scenarios[i], found = scenario.Peers(scenarios[i])
+		for _, name := range found {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	if java, ok := scenario.FindJavaFlume(); ok {
+		names = append(names, "Apache Flume 1.11")
+		scenarios = append(scenarios, scenario.AgainstJava(s, java, 1), scenario.AgainstJava(s, java, 4))
 	}
 	if len(names) == 0 {
-		names = []string{"none: install rsyslog or syslog-ng-core"}
+		names = []string{"none: install rsyslog or syslog-ng-core, and run e2e/setup.sh for Apache Flume"}
 	}
 	r.Notes = append(r.Notes, "peers found: "+strings.Join(names, ", "))
-	return all
+	return scenarios
 }

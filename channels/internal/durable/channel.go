@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"regexp"
 	"sync"
 	"time"
 
@@ -42,8 +40,11 @@ type Channel struct {
 	syncs       *metrics.Histogram
 	checkpoints *metrics.Histogram
 
-	mu    sync.Mutex // Open and Close take turns
-	locks io.Closer  // nil when closed
+	mu       sync.Mutex // Open and Close take turns
+	locks    io.Closer  // nil when closed
+	takeover *takeover  // of Apache Flume's events, while its files are not moved aside
+	stop     context.CancelFunc
+	watch    sync.WaitGroup
 }
 
 var (
@@ -83,7 +84,7 @@ func (c *Channel) Open(ctx context.Context) error {
 		return errors.New("opening the channel: it is open")
 	}
 	start := time.Now()
-	err := c.open()
+	err := c.open(ctx)
 	c.counters.Opened(err)
 	if err != nil {
 		return fmt.Errorf("opening the channel: %w", err)
@@ -93,7 +94,7 @@ func (c *Channel) Open(ctx context.Context) error {
 	return nil
 }
 
-func (c *Channel) open() (err error) {
+func (c *Channel) open(ctx context.Context) (err error) {
 	o := c.cfg.options(c.dirs)
 	o.FS, o.Log, o.Hooks = c.env.FS, c.env.Log, c.hooks()
 	if o.Cipher, err = c.cipher(); err != nil {
@@ -108,7 +109,8 @@ func (c *Channel) open() (err error) {
 	if err != nil {
 		return err
 	}
-	if err := c.tellForeign(); err != nil {
+	c.takeover = nil
+	if err := c.takeOver(ctx, o); err != nil {
 		return errors.Join(err, locks.Close())
 	}
 	if err := c.Store.Open(store.Options{
@@ -117,6 +119,11 @@ func (c *Channel) open() (err error) {
 		return errors.Join(err, locks.Close())
 	}
 	c.locks = locks
+	if c.takeover != nil && !c.settleTakeover() {
+		watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+		c.stop = stop
+		c.watch.Go(func() { c.watchTakeover(watching) })
+	}
 	return nil
 }
 
@@ -143,38 +150,17 @@ func (c *Channel) cipher() (*wal.Cipher, error) {
 	return &wal.Cipher{Active: c.cfg.ActiveKey, Key: k.Key}, nil
 }
 
-var foreignName = regexp.MustCompile(`^log-\d+$`)
-
-// tellForeign tells of a queue that Apache Flume left in a data directory: whoever puts this program in the place of
-// an agent in Java should know that events wait there.
-func (c *Channel) tellForeign() error {
-	for _, dir := range c.dirs.data {
-		entries, err := c.env.FS.ReadDir(dir)
-		if err != nil {
-			return err
-		}
-		n := 0
-		for _, e := range entries {
-			if info, err := e.Info(); err == nil && foreignName.MatchString(e.Name()) && info.Size() > 0 {
-				n++
-			} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-		if n > 0 {
-			c.env.Log.Warn("the directory holds files of Apache Flume's own file channel, which are left alone: events in them wait until Apache Flume delivers them",
-				"directory", dir, "files", n)
-		}
-	}
-	return nil
-}
-
 // Close makes everything durable and gives up the directories. What is not acknowledged is there at the next Open.
 func (c *Channel) Close(context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.locks == nil {
 		return nil
+	}
+	if c.stop != nil {
+		c.stop()
+		c.watch.Wait()
+		c.stop = nil
 	}
 	left := c.Stats().Events
 	err := errors.Join(c.Store.Close(), c.locks.Close())

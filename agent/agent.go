@@ -280,6 +280,9 @@ func (u *channelUnit) status() Status {
 	if u.isOpen() {
 		st := u.channel.Stats()
 		s.Events, s.Capacity, s.Oldest = st.Events, st.Capacity, st.Oldest
+		if st.Refuses != nil {
+			s.State, s.Error = pipeline.StateRetrying, st.Refuses
+		}
 	}
 	return s
 }

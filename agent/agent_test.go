@@ -293,6 +293,19 @@ func TestStatusOfAChannelThatCannotBeOpened(t *testing.T) {
 	})
 }
 
+func TestStatusOfAChannelThatRefusesPuts(t *testing.T) {
+	b := benches.get(t.Name())
+	a := newAgent(t, 10*time.Second)
+	start(t, a, gated(t.Name()))
+	for _, refuses := range []bool{false, true, false} {
+		b.refuses.Store(refuses)
+		s := a.Status()[1].Status
+		if (s.State == pipeline.StateRetrying) != refuses || errors.Is(s.Error, errNoRoom) != refuses {
+			t.Errorf("refuses %v: %+v", refuses, s)
+		}
+	}
+}
+
 func TestReloadThatCannotBeBuiltChangesNothing(t *testing.T) {
 	b := benches.get(t.Name())
 	a := newAgent(t, 10*time.Second)

@@ -97,6 +97,16 @@ func (c *gateChannel) Inherit(old flow.Channel) error {
 
 func (c *gateChannel) Volatile() bool { return true }
 
+func (c *gateChannel) Stats() flow.Stats {
+	s := c.Channel.Stats()
+	if c.bench.refuses.Load() {
+		s.Refuses = errNoRoom
+	}
+	return s
+}
+
+var errNoRoom = errors.New("there is no room")
+
 type markConfig struct {
 	Value string `flume:"value" doc:"Value of the header mark."`
 }
@@ -119,8 +129,9 @@ type bench struct {
 	starts    int // of test sources
 	sinks     int // that are open
 
-	shut   atomic.Bool  // gates of test channels
-	reload atomic.Int64 // the number of the present one, for visits
+	shut    atomic.Bool  // gates of test channels
+	refuses atomic.Bool  // test channels say that they refuse puts
+	reload  atomic.Int64 // the number of the present one, for visits
 }
 
 // visit is one delivery of an event.

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -174,15 +176,30 @@ func (w *diskWorld) awaitPuts(t *testing.T, v *victim) {
 	}
 }
 
-// expectTold requires that the log and the counters say what is wrong.
+// expectTold requires that the log and the page for operators say what is wrong.
 func (w *diskWorld) expectTold(t *testing.T, v *victim) {
 	t.Helper()
 	if !v.log.contains("disk is full") {
 		t.Errorf("the log does not tell of the full disk:\n%s", v.log.String())
 	}
-	if n, ok := metric(w.addr(w.metric), "SOURCE.s", "ChannelWriteFail"); !ok || n == 0 {
-		t.Errorf("%d failed puts are counted", n)
+	if status, body := health(t, w.addr(w.metric), "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "disk") {
+		t.Errorf("the full disk does not make the agent unready: /readyz answers %d\n%s", status, body)
 	}
+}
+
+// health asks for a page of the agent's.
+func health(t *testing.T, addr, path string) (status int, body string) {
+	t.Helper()
+	answer, err := http.Get("http://" + addr + path) //nolint:noctx // ends with the agent
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
 }
 
 // fill writes a file until the disk has not one byte left.

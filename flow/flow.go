@@ -88,6 +88,7 @@ type Stats struct {
 	Bytes    int64     // size of the bodies of Events
 	Capacity int       // most events it will hold; 0: no limit of its own
 	Oldest   time.Time // when the oldest of Events was put; zero when empty
+	Refuses  error     // why puts fail at present though the channel is not full of events, such as a full disk; nil if they do not
 }
 
 // Sink takes events out.

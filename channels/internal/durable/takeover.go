@@ -27,7 +27,7 @@ import (
 const (
 	takeoverName = "wal.takeover"                 // in the checkpoint directory
 	asideName    = "apache-flume-20060102T150405" // subdirectory of each directory that its files are moved to, by time
-	asidePoll    = 10 * time.Second               // between two looks at whether they can be
+	asidePoll    = time.Second                    // between two looks at whether they can be
 )
 
 // takeover is the state of taking over a queue, as its file has it.

@@ -50,11 +50,11 @@ func (o *opened) write(b *event.Batch, n int) error {
 	err := o.log.Append(context.Background(), b)
 	switch {
 	case err == nil:
-		o.setDiskFull(nil)
+		o.diskHasSpace()
 		o.through(n, at)
 		return nil
 	case errors.Is(err, wal.ErrNoSpace):
-		o.setDiskFull(err)
+		o.diskIsFull(err)
 		return fmt.Errorf("%w: %w", flow.ErrFull, err)
 	case errors.Is(err, wal.ErrClosed):
 		err = flow.ErrClosed
@@ -68,15 +68,16 @@ func (o *opened) write(b *event.Batch, n int) error {
 	return err
 }
 
-// setDiskFull tells when the disk has filled up, and when puts go on.
-func (o *opened) setDiskFull(why error) {
-	full := why != nil
-	if o.diskFull.Load() == full || o.diskFull.Swap(full) == full {
-		return
-	}
-	if full {
+// diskIsFull notes that a put met a full disk, and tells of the first.
+func (o *opened) diskIsFull(why error) {
+	if o.diskFull.Swap(&why) == nil {
 		o.slog.Error("the disk is full: nothing more is stored until there is space, what is stored goes on to the sinks", "error", why)
-	} else {
+	}
+}
+
+// diskHasSpace notes that a put found space on the disk.
+func (o *opened) diskHasSpace() {
+	if o.diskFull.Load() != nil && o.diskFull.Swap(nil) != nil {
 		o.slog.Info("there is space on the disk again, puts go on")
 	}
 }

@@ -84,9 +84,9 @@ type opened struct {
 	takers     line
 	last       flow.Stats // at Close
 
-	damaged  atomic.Bool   // the log lost events: stored is too high
-	changes  atomic.Uint64 // puts and acknowledgements so far
-	diskFull atomic.Bool   // the latest put met a full disk
+	damaged  atomic.Bool           // the log lost events: stored is too high
+	changes  atomic.Uint64         // puts and acknowledgements so far
+	diskFull atomic.Pointer[error] // of the latest put, if it met a full disk
 
 	stop context.CancelFunc // of the checkpoints
 	done sync.WaitGroup
@@ -306,6 +306,9 @@ func (s *Store) LogStats() wal.Stats {
 func (o *opened) stats() flow.Stats {
 	l := o.log.Stats()
 	s := flow.Stats{Events: l.Events, InFlight: o.inFlight, Bytes: l.Bytes, Capacity: o.opts.Capacity}
+	if why := o.diskFull.Load(); why != nil {
+		s.Refuses = *why
+	}
 	if s.Events > 0 {
 		s.Oldest = o.oldest(s.Events)
 	}

@@ -133,6 +133,9 @@ func TestFullDisk(t *testing.T) {
 			}
 			break
 		}
+		if why := r.Stats().Refuses; !errors.Is(why, wal.ErrNoSpace) {
+			t.Errorf("the state says that puts are refused because of %v", why)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		b := batch(2, 10_000)
@@ -161,6 +164,9 @@ func TestFullDisk(t *testing.T) {
 		}
 		if err := <-stuck; err != nil {
 			t.Errorf("with space again: %v", err)
+		}
+		if why := r.Stats().Refuses; why != nil {
+			t.Errorf("with space again the state says that puts are refused because of %v", why)
 		}
 		if got := strings.Count(r.log.String(), "the disk is full"); got != 1 {
 			t.Errorf("told %d times that the disk is full:\n%s", got, r.log.String())
@@ -211,6 +217,7 @@ func TestFailedSync(t *testing.T) {
 		})
 		r := open(t, disk, Options{Capacity: 4})
 		r.mustPut(1, 10)
+		synctest.Wait() // for the log, which prepares another segment in the background
 		failing.Store(true)
 		err := r.put(3, 20)
 		if err == nil || flow.ClassOf(err) != flow.ClassRetry || errors.Is(err, flow.ErrFull) || !strings.Contains(err.Error(), "the cable is out") {

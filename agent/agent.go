@@ -214,14 +214,17 @@ const drainPoll = 5 * time.Millisecond
 func (a *Agent) closeChannels(ctx context.Context, channels []*channelUnit, errs *[]error) (lost, kept int) {
 	for _, u := range channels {
 		n := u.channel.Stats().Events
+		err := u.close(ctx)
 		switch {
 		case !u.volatile():
-			kept += n
+			if err == nil { // else the error says what became of them
+				kept += n
+			}
 		case n > 0:
 			lost += n
 			u.log.Error("events are lost: the channel is in memory and its sinks did not take them in time", "events", n)
 		}
-		*errs = append(*errs, u.close(ctx))
+		*errs = append(*errs, err)
 	}
 	return lost, kept
 }

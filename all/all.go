@@ -29,6 +29,7 @@ import (
 	_ "github.com/flume-go/flume/channels/file"
 	_ "github.com/flume-go/flume/channels/memory"
 	_ "github.com/flume-go/flume/channels/pseudotxn"
+	_ "github.com/flume-go/flume/channels/spillable"
 
 	_ "github.com/flume-go/flume/processors/defaultproc"
 	_ "github.com/flume-go/flume/processors/failover"

@@ -1,0 +1,477 @@
+package taildir
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+)
+
+// adopt decides what a file is whose inode is not known: content that was
+// followed before, in another place; a copy of a file that is followed; or
+// something new.
+func (w *follower) adopt(c *candidate) {
+	h, info, err := openPath(c.path)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			w.complain(c.path, err, "correct its permissions, or change the pattern of the group so that it does not match")
+		}
+		return
+	}
+	if id := idOf(info, c.path); id != c.id {
+		c.id = id // it was replaced meanwhile
+		if w.byID[id] != nil {
+			h.Close()
+			w.decide(c)
+			return
+		}
+	}
+	var buf [headBytes]byte
+	head, err := readUpTo(h, buf[:], 0)
+	if err == nil {
+		c.info, err = h.Stat() // not before: it may just be written
+	}
+	if err != nil {
+		h.Close()
+		w.complain(c.path, err, "it is tried again when the directory changes")
+		return
+	}
+	if p := packingOf(head); p != plain && w.src.cfg.Compressed != raw {
+		w.adoptPacked(c, h, p)
+		return
+	}
+	for _, f := range w.alike(head, c.path) {
+		if w.adoptContent(c, f, h, head) {
+			return
+		}
+	}
+	w.adoptNew(c, h, head)
+}
+
+// withHead returns the files, copies apart, whose content begins like head.
+func (w *follower) withHead(head []byte) []*file {
+	var all []*file
+	for n := range w.heads {
+		if n > len(head) {
+			continue
+		}
+		for f := range w.byHead[markOf(head[:n])] {
+			if f.twin == nil {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}
+
+// adoptContent makes c the new place of f's content, or a copy of f, if it is
+// one of these.
+func (w *follower) adoptContent(c *candidate, f *file, h *os.File, head []byte) bool {
+	if f.twin != nil || f.packing != plain && !f.alive() {
+		return false
+	}
+	if f.alive() && !f.isEmptyShell() {
+		similar := derived(f.path, c.path) || f.packing != plain && related(f.path, c.path)
+		if similar && w.isPrefix(h, c.info.Size(), f) {
+			w.adoptTwin(c, f, h, plain, head)
+			return true
+		}
+		w.confirm(f) // it may have been truncated at this moment
+		if f.alive() {
+			return false
+		}
+	}
+	if !w.mayBecome(f, c) {
+		return false
+	}
+	switch {
+	case f.holds(h, head):
+		w.takeOver(c, f, h)
+		return true
+	case w.readBefore(f, h, c.info.Size(), head):
+		// Copied and cut off while its last lines were being written: all of
+		// the copy has been read.
+		w.takeOver(c, f, h)
+		w.finished(f, c.info.Size(), markOf(head))
+		return true
+	default:
+		return false
+	}
+}
+
+// mayBecome reports whether c, if it has the content of f, which has gone, is its
+// new place. Logs begin alike: of a content that is too short to be sure of, the
+// name must be one that rotation makes of the former.
+func (w *follower) mayBecome(f *file, c *candidate) bool {
+	if f.pos >= headBytes || w.starting && f.origin == c.id {
+		return true
+	}
+	for _, path := range []string{f.path, f.was} {
+		if path != "" && path != c.path && related(path, c.path) && len(filepath.Base(c.path)) >= len(filepath.Base(path)) {
+			return true
+		}
+	}
+	return false
+}
+
+// identify is adopt for a file that was empty when it was found, has become
+// something since and has lost its name already: only its handle is left. It
+// reports whether there is something to read in it.
+func (w *follower) identify(f *file, size int64) bool {
+	f.empty = false
+	head, err := readUpTo(f.handle, make([]byte, headBytes), 0)
+	if err != nil {
+		return true // the turn finds out
+	}
+	for _, t := range w.alike(head, f.path) {
+		switch {
+		case t == f || t.twin != nil:
+		case t.packing != plain:
+			if related(t.path, f.path) || related(t.path, f.was) {
+				w.forget(f) // what was written to it before it went is read there
+				return false
+			}
+		case t.alive():
+			if w.isPrefix(f.handle, size, t) {
+				w.forget(f)
+				return false
+			}
+		case t.holds(f.handle, head), w.readBefore(t, f.handle, size, head):
+			if f.pos, f.anchor = t.pos, t.anchor; size < t.pos {
+				f.pos, f.anchor = size, mark{}
+			}
+			w.setHead(f, markOf(head))
+			w.forget(t)
+			w.note(f)
+			return true
+		}
+	}
+	w.setHead(f, markOf(head))
+	w.note(f)
+	return true
+}
+
+// adoptNew begins to follow a new file.
+func (w *follower) adoptNew(c *candidate, h *os.File, head []byte) {
+	before := w.former(c.path)
+	f := w.newFile(c.id)
+	f.sniffed, f.proven = true, true
+	if w.starting && w.src.cfg.SkipToEnd && !c.begun {
+		f.pos = c.info.Size()
+	}
+	f.path = c.path
+	w.adoptHandle(f, h)
+	f.empty = len(head) == 0
+	w.setHead(f, markOf(head))
+	if f.pos > 0 {
+		var buf [anchorBytes]byte
+		n := min(f.pos, anchorBytes)
+		if got, err := readUpTo(h, buf[:n], f.pos-n); err == nil && int64(len(got)) == n {
+			f.anchor = markOf(got)
+		}
+	}
+	if f.before = before; before != nil {
+		w.look(before) // it may have grown
+	}
+	w.link(f, c)
+}
+
+// former returns the file that had this name before and is not read to its end.
+func (w *follower) former(path string) *file {
+	if w.starting {
+		return nil
+	}
+	for e := w.opened.Front(); e != nil; e = e.Next() {
+		if f, _ := e.Value.(*file); f.was == path && f.path != path || !f.linked && f.path == path {
+			return f
+		}
+	}
+	return nil
+}
+
+// takeOver makes c the place of a content that was missing.
+func (w *follower) takeOver(c *candidate, f *file, h *os.File) {
+	w.shut(f)
+	w.setID(f, c.id)
+	f.sniffed, f.proven, f.missing = true, false, noTime
+	if f.path != c.path {
+		w.src.count.copies.Add(1)
+	}
+	w.log.Info("a file is known by its content and is read on", "file", c.path, "former", f.path, "position", f.pos)
+	f.path = c.path
+	w.adoptHandle(f, h)
+	w.link(f, c)
+}
+
+// finished sets the position to the end of what has been read elsewhere.
+func (w *follower) finished(f *file, size int64, head mark) {
+	w.setHead(f, head)
+	f.pos, f.anchor, f.older = size, mark{}, [oldAnchors]place{}
+	w.note(f)
+}
+
+// readBefore reports whether c, which is shorter than what was read of f, ends
+// shortly behind an earlier position, or where a copy of f that was seen ended.
+func (w *follower) readBefore(f *file, c content, size int64, head []byte) bool {
+	if size >= f.pos || size >= int64(f.head.n) && !f.head.fits(head) {
+		return false
+	}
+	for _, o := range f.older {
+		if o.anchor.n > 0 && o.pos <= size && o.anchor.foundAt(c, o.pos) {
+			return true
+		}
+	}
+	if w.twins == 0 {
+		return false
+	}
+	for _, t := range w.files {
+		if t.twin == f && t.anchor.n > 0 && t.pos <= size && t.anchor.foundAt(c, t.pos) {
+			return true
+		}
+	}
+	return false
+}
+
+// adoptTwin makes c a copy of f, which is being read.
+func (w *follower) adoptTwin(c *candidate, f *file, h *os.File, p packing, head []byte) {
+	defer h.Close()
+	w.src.count.copies.Add(1)
+	w.log.Info("a file is a copy of one that is followed, and is not read again", "file", c.path, "of", f.path)
+	t := w.newFile(c.id)
+	t.sniffed, t.packing, t.path = true, p, c.path
+	t.twin = f
+	w.twins++
+	w.setHead(t, markOf(head))
+	w.measure(t, h, c.info.Size())
+	w.link(t, c)
+}
+
+// measure makes the end of a copy its place.
+func (w *follower) measure(t *file, h *os.File, size int64) {
+	if t.packing != plain {
+		return
+	}
+	if head, err := readUpTo(h, make([]byte, min(size, headBytes)), 0); err == nil {
+		w.setHead(t, markOf(head))
+	}
+	n := min(size, anchorBytes)
+	if got, err := readUpTo(h, make([]byte, n), size-n); err == nil && int64(len(got)) == n {
+		t.pos, t.anchor = size, markOf(got)
+	}
+}
+
+// checkTwin makes a copy that has become something else a file of its own.
+func (w *follower) checkTwin(t *file) {
+	if t.packing != plain {
+		return // looked into when its turn comes
+	}
+	h, info, err := openPath(t.path)
+	if err != nil {
+		return
+	}
+	defer h.Close()
+	w.confirm(t.twin)
+	if t.twin.alive() && w.isPrefix(h, info.Size(), t.twin) {
+		w.measure(t, h, info.Size())
+		w.note(t)
+		return
+	}
+	if w.confirm(t.twin); !t.twin.alive() {
+		return // it was truncated: t takes its place when that is dealt with
+	}
+	w.log.Info("a copy of a followed file has become another file and is read", "file", t.path, "of", t.twin.path)
+	t.twin.older[oldAnchors-1] = place{pos: t.pos, anchor: t.anchor} // where the copy ended, if it was compressed
+	t.twin = nil
+	w.twins--
+	w.setHead(t, mark{})
+	t.restart()
+	w.note(t)
+	w.enqueue(t)
+}
+
+// isPrefix reports whether h, of this size, is the beginning of what is in f. Its
+// first and its last bytes are compared.
+func (w *follower) isPrefix(h *os.File, size int64, f *file) bool {
+	if size == 0 {
+		return false
+	}
+	file := f.handle
+	if file == nil {
+		var err error
+		if file, _, err = openPath(f.path); err != nil {
+			return false
+		}
+		defer file.Close()
+	}
+	var other content = file
+	if f.packing != plain {
+		u := newUnpacker(file, f.packing)
+		defer u.close()
+		other = u
+	}
+	const some = 4 << 10
+	same := func(off int64) bool {
+		var a, b [some]byte
+		n := min(some, size-off)
+		x, err1 := readUpTo(h, a[:n], off)
+		y, err2 := readUpTo(other, b[:n], off)
+		return err1 == nil && err2 == nil && int64(len(x)) == n && bytes.Equal(x, y)
+	}
+	return same(0) && same(max(0, size-some))
+}
+
+// alive reports whether the content of f could still be read where it was, when f
+// was looked at last.
+func (f *file) alive() bool { return f.linked || f.handle != nil }
+
+// isEmptyShell reports whether f has been deleted and is read to its end: only our
+// handle keeps it. An editor that replaces a file by a new one leaves that behind.
+func (f *file) isEmptyShell() bool {
+	if f.linked || f.handle == nil || f.packing != plain {
+		return false
+	}
+	info, err := f.handle.Stat()
+	return err == nil && linksOf(info) == 0 && info.Size() == f.pos
+}
+
+// confirm finds out whether f is still where it was and has the content that was
+// read. A file that has not gets a new place, and its content another file.
+func (w *follower) confirm(f *file) {
+	w.look(f)
+	if f.packing != plain || f.twin != nil || f.head.n == 0 || !f.alive() {
+		return
+	}
+	h := f.handle
+	if h == nil {
+		var info fs.FileInfo
+		var err error
+		if h, info, err = openPath(f.path); err != nil {
+			return
+		}
+		defer h.Close()
+		if idOf(info, f.path) != f.id {
+			return // the next look finds out
+		}
+	}
+	var buf [headBytes]byte
+	head, err := readUpTo(h, buf[:f.head.n], 0)
+	if err == nil && !f.holds(h, head) {
+		w.lose(f)
+	}
+}
+
+// alike returns the contents that begin like head, each confirmed to be where it
+// is said to be, and those of related names that begin so and have just begun.
+func (w *follower) alike(head []byte, path string) []*file {
+	for _, f := range w.withHead(head) {
+		w.confirm(f)
+	}
+	all := w.withHead(head) // contents may have been lost
+	if 0 < len(head) && len(head) < headBytes && stem(path) != filepath.Base(path) {
+		for _, f := range w.files {
+			if f.head.n <= len(head) || f.twin != nil || !related(f.path, path) {
+				continue
+			}
+			if w.confirm(f); !f.alive() {
+				all = append(all, f) // of which path may have the beginning
+			}
+		}
+	}
+	if w.starting || len(head) == 0 {
+		return all
+	}
+	for e := w.opened.Front(); e != nil; e = e.Next() {
+		f, _ := e.Value.(*file)
+		if f.head.n > 0 || f.packing != plain || !related(f.path, path) {
+			continue
+		}
+		var buf [headBytes]byte
+		got, err := readUpTo(f.handle, buf[:], 0)
+		if n := min(len(got), len(head)); err == nil && n > 0 && bytes.Equal(got[:n], head[:n]) {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// adoptPacked decides what a compressed file is.
+func (w *follower) adoptPacked(c *candidate, h *os.File, p packing) {
+	u := newUnpacker(h, p)
+	var buf [headBytes]byte
+	head, err := readUpTo(u, buf[:], 0)
+	defer u.close()
+	if err == nil {
+		for _, f := range w.alike(head, c.path) {
+			if f.packing != plain && f.alive() || !related(f.path, c.path) {
+				continue
+			}
+			size, sized := u.size(c.info.Size())
+			short := sized && size < f.pos && w.readBefore(f, u, size, head)
+			if f.head.n > len(head) && !short {
+				continue
+			}
+			if f.alive() {
+				w.adoptTwin(c, f, h, p, head)
+				return
+			}
+			f.packing = p
+			w.takeOver(c, f, h)
+			if short {
+				w.finished(f, size, markOf(head)) // all of it has been read
+			}
+			f.left = short || u.saysLength(c.info.Size(), f.pos)
+			return
+		}
+	}
+	f := w.newFile(c.id)
+	f.path, f.sniffed, f.proven, f.packing = c.path, true, true, p
+	w.setHead(f, markOf(head))
+	if f.left = err != nil || w.src.cfg.Compressed == finish; !f.left {
+		w.adoptHandle(f, h)
+	} else {
+		h.Close()
+		w.log.Info("a compressed file is not of a file that was followed, and is not read; set compressedFiles to read or raw for that",
+			"file", c.path, "compressedFiles", w.src.cfg.Compressed)
+	}
+	w.link(f, c)
+}
+
+// reconsider looks again into a file that nothing was known of, as it was being
+// written.
+func (w *follower) reconsider(f *file) {
+	if f.pos > 0 {
+		return
+	}
+	c := candidate{dir: f.dir, name: filepath.Base(f.path), path: f.path, group: f.group, id: f.id}
+	f.linked = false
+	delete(f.dir.names, c.name)
+	w.forget(f)
+	w.foundName(c.dir, c.name, c.group)
+}
+
+var (
+	rotationNumber = regexp.MustCompile(`[-_.]\d+([-_.T:]\d+)*`)
+	rotationSuffix = regexp.MustCompile(`(\.(gz|zst|zstd|old|bak|prev))+$`)
+)
+
+// stem returns a file's name without what rotation adds to it: app.log for
+// app.log.1, app-20240131.log.gz and app.log.old.
+func stem(path string) string {
+	name := filepath.Base(path)
+	if s := rotationNumber.ReplaceAllString(rotationSuffix.ReplaceAllString(name, ""), ""); s != "" {
+		return s
+	}
+	return name
+}
+
+// related reports whether two names can be of one log, before and after it was
+// rotated.
+func related(a, b string) bool { return stem(a) == stem(b) }
+
+// derived reports whether name is what rotation makes of the file that keeps the
+// name of.
+func derived(of, name string) bool {
+	return related(of, name) && len(filepath.Base(name)) > len(filepath.Base(of))
+}

@@ -1,0 +1,359 @@
+package taildir
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/flume-go/flume/event"
+	"github.com/flume-go/flume/flow"
+	"github.com/flume-go/flume/internal/filewatch"
+)
+
+// follower is one run of the source. All of it belongs to one goroutine.
+type follower struct {
+	src   *source
+	log   *slog.Logger
+	out   flow.Emitter
+	watch *filewatch.Watcher // nil: there is only looking
+	now   time.Time          // of this round
+
+	dirs   []*directory
+	files  map[int]*file
+	byID   map[fileID]*file
+	byHead map[mark]map[*file]struct{}
+	heads  map[int]int // how many files have a head of so many bytes
+	lastNo int
+
+	found    []candidate // names to be looked into
+	unlinked []*file     // files that have lost their name
+	starting bool        // this is the first look
+
+	opened  *list.List // files with a handle; the one read last is in front
+	ready   []*file    // files that may have something new, in their order
+	waiting []*file    // set aside until the file before them is read
+
+	rounds int
+	batch  filling
+	store  *store
+	lock   io.Closer
+	hash   string // of the position file that there is
+
+	nextSweep  time.Time
+	nextExpiry time.Time
+	failing    bool // handing on events fails
+	complaints map[string]string
+	lastHear   time.Time // when notifications were taken in
+	lastDrain  time.Time
+	lastLost   time.Time // when notifications were lost
+	twins      int       // copies that wait for the files that they are copies of
+	scratch    []byte
+}
+
+// Pauses of the loop.
+const (
+	sweepPause = 20 * time.Millisecond  // least time between two sweeps
+	drainPause = 10 * time.Millisecond  // least time between two rounds that notifications begin
+	busyHear   = 100 * time.Millisecond // between two looks at the notifications while there is something to read
+	expiry     = time.Minute            // between two looks for what can be forgotten
+)
+
+func newFollower(s *source, out flow.Emitter) (_ *follower, err error) {
+	w := &follower{
+		src: s, log: s.log, out: out, now: time.Now(),
+		files: map[int]*file{}, byID: map[fileID]*file{},
+		byHead: map[mark]map[*file]struct{}{}, heads: map[int]int{},
+		opened: list.New(), starting: true, complaints: map[string]string{},
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close())
+		}
+	}()
+	w.startWatching()
+	if err := w.addDirectories(); err != nil {
+		return nil, err
+	}
+	if w.lock, err = lockPositions(s); err != nil {
+		return nil, err
+	}
+	history, err := loadHistory(s)
+	if err != nil {
+		return nil, err
+	}
+	w.recall(history)
+	for _, d := range w.dirs {
+		if err := w.list(d); err != nil {
+			return nil, err
+		}
+	}
+	w.settle()
+	w.starting = false
+	if w.store, err = newStore(w); err != nil {
+		return nil, err
+	}
+	if err := w.store.write(); err != nil {
+		return nil, err
+	}
+	w.log.Info("following files", "directories", len(w.dirs), "files", w.followed(), "notifications", w.watch != nil)
+	return w, nil
+}
+
+// startWatching asks for notifications, if the system has them.
+func (w *follower) startWatching() {
+	if !w.src.cfg.Notify {
+		return
+	}
+	watch, err := filewatch.New()
+	if err != nil {
+		w.log.Warn("the system does not tell of changes; files are only looked at from time to time (on Linux, raise fs.inotify.max_user_instances)",
+			"error", err, "maxBackoffSleep", w.src.cfg.PollMax)
+		return
+	}
+	w.watch = watch
+}
+
+// run works until ctx ends or a batch cannot be stored. What is being stored when
+// ctx ends is stored under work.
+func (w *follower) run(ctx, work context.Context) error {
+	for ctx.Err() == nil {
+		w.now = time.Now()
+		w.hear()
+		if !w.now.Before(w.nextSweep) {
+			w.sweep()
+		}
+		w.store.checkpoint(false)
+		if len(w.ready) == 0 {
+			w.rest(ctx)
+			continue
+		}
+		if err := w.round(ctx, work); err != nil {
+			if ctx.Err() != nil {
+				return nil // the positions have not moved: the next run reads it again
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// rest waits until there may be something to do.
+func (w *follower) rest(ctx context.Context) {
+	until := w.nextSweep
+	if at := w.store.due(); !at.IsZero() && at.Before(until) {
+		until = at
+	}
+	d := max(until.Sub(w.now), time.Millisecond)
+	if w.watch == nil {
+		flow.Sleep(ctx, d)
+		return
+	}
+	if pause := w.lastDrain.Add(drainPause).Sub(w.now); pause > 0 && !flow.Sleep(ctx, min(pause, d)) {
+		return
+	}
+	if w.watch.Wait(ctx, d) {
+		w.lastDrain = time.Now()
+	}
+}
+
+// round reads from the files that are ready, until a batch is full, and emits it.
+func (w *follower) round(ctx, work context.Context) error {
+	b := event.NewBatch()
+	defer b.Release()
+	w.batch.begin(b, w.src.cfg.BatchSize)
+	w.rounds++
+	var again []*file
+	for len(w.ready) > 0 && !w.batch.full() {
+		f := w.ready[0]
+		w.ready = w.ready[1:]
+		f.queued = false
+		if f.round == w.rounds {
+			again = append(again, f) // its position moves when the batch is stored
+			continue
+		}
+		if w.mustWait(f) {
+			continue
+		}
+		f.round = w.rounds
+		if w.turn(f) {
+			again = append(again, f)
+		}
+	}
+	err := w.emit(ctx, work)
+	for _, f := range again {
+		w.enqueue(f)
+	}
+	w.release()
+	return err
+}
+
+// enqueue lets f have a turn.
+func (w *follower) enqueue(f *file) {
+	if !f.queued {
+		f.queued = true
+		w.ready = append(w.ready, f)
+	}
+}
+
+// mustWait sets f aside as long as the former file of its name has something to
+// read, so that the lines of a log that is rotated stay in order.
+func (w *follower) mustWait(f *file) bool {
+	if f.before == nil {
+		return false
+	}
+	if b := f.before; (b.queued || b.round == w.rounds) && b.newer() && b.failing == "" {
+		w.waiting = append(w.waiting, f)
+		return true
+	}
+	f.before = nil
+	return false
+}
+
+// release gives those that were set aside another chance.
+func (w *follower) release() {
+	for _, f := range w.waiting {
+		w.enqueue(f)
+	}
+	w.waiting = w.waiting[:0]
+}
+
+// close stores the positions and gives up everything. It may be called when
+// newFollower has failed.
+func (w *follower) close() error {
+	var errs []error
+	if w.store != nil {
+		w.now = time.Now()
+		w.store.checkpoint(true)
+		errs = append(errs, w.store.close())
+	}
+	for w.opened.Len() > 0 {
+		f, _ := w.opened.Front().Value.(*file)
+		w.shut(f)
+	}
+	if w.watch != nil {
+		errs = append(errs, w.watch.Close())
+	}
+	if w.lock != nil {
+		errs = append(errs, w.lock.Close())
+	}
+	w.src.count.followed.Set(0)
+	return errors.Join(errs...)
+}
+
+// complain logs a problem of something, once until it is another or is over.
+func (w *follower) complain(path string, err error, remedy string) {
+	text := err.Error()
+	if w.complaints[path] == text {
+		return
+	}
+	if len(w.complaints) >= mostComplaints {
+		clear(w.complaints)
+	}
+	w.complaints[path] = text
+	w.src.count.readFail.Add(1)
+	w.log.Warn("a file cannot be followed; "+remedy, "file", path, "error", err)
+}
+
+// mostComplaints bounds what is remembered of files that cannot be followed.
+const mostComplaints = 10_000
+
+// recovered takes back a complaint.
+func (w *follower) recovered(path string) {
+	if _, ok := w.complaints[path]; ok {
+		delete(w.complaints, path)
+		w.log.Info("a file can be followed again", "file", path)
+	}
+}
+
+// followed counts the files that are linked or read to their end.
+func (w *follower) followed() int {
+	n := 0
+	for _, f := range w.files {
+		if f.missing.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
+// newFile adds a file. The caller sets what it is.
+func (w *follower) newFile(id fileID) *file {
+	w.lastNo++
+	f := &file{no: w.lastNo, id: id, lastData: w.now, nextLook: w.now}
+	w.files[f.no] = f
+	if id != (fileID{}) {
+		w.byID[id] = f
+	}
+	return f
+}
+
+// forget removes a file for good.
+func (w *follower) forget(f *file) {
+	w.shut(f)
+	w.setHead(f, mark{})
+	if f.twin != nil {
+		f.twin = nil
+		w.twins--
+	}
+	delete(w.files, f.no)
+	if w.byID[f.id] == f {
+		delete(w.byID, f.id)
+	}
+	if w.store != nil {
+		w.store.forget(f)
+	}
+}
+
+// setID gives f another inode.
+func (w *follower) setID(f *file, id fileID) {
+	if w.byID[f.id] == f {
+		delete(w.byID, f.id)
+	}
+	f.id = id
+	w.byID[id] = f
+}
+
+// loseID takes its inode from f.
+func (w *follower) loseID(f *file) {
+	if w.byID[f.id] == f {
+		delete(w.byID, f.id)
+		f.origin = f.id
+	}
+	f.id = fileID{}
+}
+
+// setHead sets the head of f and keeps the index of heads.
+func (w *follower) setHead(f *file, m mark) {
+	if old := f.head; old.n > 0 {
+		if same := w.byHead[old]; same != nil {
+			delete(same, f)
+			if len(same) == 0 {
+				delete(w.byHead, old)
+			}
+		}
+		if w.heads[old.n]--; w.heads[old.n] <= 0 {
+			delete(w.heads, old.n)
+		}
+	}
+	f.head = m
+	if m.n == 0 {
+		return
+	}
+	if w.byHead[m] == nil {
+		w.byHead[m] = map[*file]struct{}{}
+	}
+	w.byHead[m][f] = struct{}{}
+	w.heads[m.n]++
+}
+
+// note enters f into the journal as it is now.
+func (w *follower) note(f *file) {
+	if w.store != nil {
+		w.store.file(f)
+	}
+}
+
+var errNoDirectory = errors.New("the directory of a file group cannot be used; create it or correct the property")

@@ -1,0 +1,290 @@
+package taildir
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// noTime is no time.
+var noTime time.Time
+
+// fewNames is the number of names in a directory up to which a lost file is looked
+// for under any of them, not only under those that look like its own.
+const fewNames = 1000
+
+// search looks for what became of files that have neither name nor handle, in the
+// directories where they were: renamed, copied or compressed.
+func (w *follower) search(lost []*file) {
+	byDir := map[string][]*file{}
+	for _, f := range lost {
+		dir := filepath.Dir(f.path)
+		byDir[dir] = append(byDir[dir], f)
+	}
+	for dir, files := range byDir {
+		w.searchIn(dir, files)
+	}
+	for _, f := range lost {
+		w.gone(f)
+	}
+	if len(w.found) > 0 {
+		w.settle()
+	}
+}
+
+// searchIn looks for lost files in one directory.
+func (w *follower) searchIn(dir string, lost []*file) {
+	entries, err := readNames(dir)
+	if err != nil {
+		w.log.Debug("a lost file cannot be looked for", "directory", dir, "error", err)
+		return
+	}
+	stems := map[string][]*file{}
+	for _, f := range lost {
+		stems[stem(f.path)] = append(stems[stem(f.path)], f)
+	}
+	for _, name := range entries {
+		some := lost
+		if len(entries) > fewNames {
+			if some = stems[stem(name)]; len(some) == 0 {
+				continue
+			}
+		}
+		w.tryName(filepath.Join(dir, name), some)
+	}
+}
+
+// readNames lists a directory in chunks.
+func readNames(dir string) ([]string, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Readdirnames(-1)
+}
+
+// tryName finds out whether a path is one of the lost files.
+func (w *follower) tryName(path string, lost []*file) {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return
+	}
+	id := idOf(info, path)
+	if known := w.byID[id]; known != nil && (known.linked || known.handle != nil) {
+		return // it is followed for itself
+	}
+	var h *os.File
+	defer func() {
+		if h != nil {
+			h.Close()
+		}
+	}()
+	for _, f := range lost {
+		if f.linked || f.handle != nil {
+			continue // found meanwhile
+		}
+		same := f.id.ino == id.ino && (f.id.dev == id.dev || f.id.dev == 0) && f.id != (fileID{})
+		if !same && (f.head.n == 0 || !related(f.path, path)) {
+			continue
+		}
+		if h == nil {
+			if h, info, err = openPath(path); err != nil || idOf(info, path) != id {
+				return
+			}
+		}
+		if p, ok := w.recognise(f, h, info, same); ok {
+			w.attach(f, path, id, info, h, p)
+			h = nil
+			return
+		}
+	}
+}
+
+// recognise reports whether h has the content of f, plain or packed.
+func (w *follower) recognise(f *file, h *os.File, info fs.FileInfo, same bool) (packing, bool) {
+	var buf [headBytes]byte
+	head, err := readUpTo(h, buf[:], 0)
+	if err != nil {
+		return plain, false
+	}
+	p := packingOf(head)
+	if p != plain && w.src.cfg.Compressed != raw && f.head.n == 0 {
+		return p, same && h.Name() == f.path // nothing is known of it but where it was
+	}
+	if info.Size() >= f.pos && f.packing == plain && f.holds(h, head) {
+		return plain, true
+	}
+	if p == plain || w.src.cfg.Compressed == raw {
+		return plain, false
+	}
+	u := newUnpacker(h, p)
+	defer u.close()
+	if head, err = readUpTo(u, buf[:], 0); err != nil || !f.head.fits(head) {
+		return plain, false
+	}
+	if u.saysLength(info.Size(), f.pos) {
+		return p, true
+	}
+	return p, f.anchor.foundAt(u, f.pos)
+}
+
+// attach lets f be read on under another path.
+func (w *follower) attach(f *file, path string, id fileID, info fs.FileInfo, h *os.File, p packing) {
+	if known := w.byID[id]; known != nil && known != f {
+		w.loseID(known) // its inode is used again
+	}
+	w.log.Info("what was left of a file is read under another name", "file", path, "former", f.path,
+		"position", f.pos, "unread", max(info.Size()-f.pos, 0), "packed", p != plain)
+	w.src.count.moved.Add(1)
+	w.setID(f, id)
+	f.was = f.path
+	f.path, f.packing, f.sniffed = path, p, true
+	f.missing, f.proven = noTime, false
+	d := w.directory(filepath.Dir(path))
+	if d != nil {
+		if g := d.group(filepath.Base(path)); g != nil {
+			w.foundName(d, filepath.Base(path), g) // settle gives it its name
+		}
+	}
+	w.adoptHandle(f, h)
+	w.seen(f, info)
+	w.enqueue(f)
+	w.note(f)
+}
+
+// gone marks f as missing if it was not found.
+func (w *follower) gone(f *file) {
+	if f.linked || f.handle != nil || w.files[f.no] != f {
+		return
+	}
+	w.loseID(f)
+	if unread := f.peak - f.pos; unread > 0 && f.missing.IsZero() {
+		w.src.count.unread.Add(int(unread))
+		w.log.Warn("a file has vanished or was truncated before it was read to its end, and no copy of it is found",
+			"file", f.path, "position", f.pos, "unread", unread, "last-look", f.lastData.Format(time.RFC3339))
+	}
+	if f.head.n == 0 {
+		w.forget(f)
+		return
+	}
+	if f.missing.IsZero() {
+		f.missing = w.now
+	}
+	w.note(f)
+}
+
+// bequeath gives the place of f to a copy of it, if there is one. f is then
+// forgotten.
+func (w *follower) bequeath(f *file) bool {
+	if w.twins == 0 {
+		return false
+	}
+	var heir *file
+	var others []*file
+	for _, t := range w.files {
+		if t.twin != f || !w.stillCopy(t) {
+			continue
+		}
+		if heir == nil || t.packing < heir.packing {
+			heir, t = t, heir
+		}
+		if t != nil {
+			others = append(others, t)
+		}
+	}
+	if heir == nil {
+		return false
+	}
+	for _, t := range others {
+		t.twin = heir
+	}
+	w.twins--
+	heir.twin = nil
+	heir.was = f.path
+	heir.proven, heir.group, heir.copied = false, f.group, true
+	if heir.packing == plain && heir.size < f.pos {
+		w.finished(heir, heir.size, heir.head)
+	} else {
+		heir.pos, heir.anchor, heir.older = f.pos, f.anchor, f.older
+		w.setHead(heir, f.head)
+	}
+	w.log.Info("a copy takes the place of a file that has gone", "file", heir.path, "former", f.path, "position", heir.pos)
+	w.forget(f)
+	w.note(heir)
+	w.enqueue(heir)
+	return true
+}
+
+// stillCopy reports whether a copy that was found before is still there and is the
+// same. If another file has its place, that is looked at as if it were new.
+func (w *follower) stillCopy(t *file) bool {
+	if t.packing != plain {
+		return true // its turn finds out
+	}
+	if h, info, err := openPath(t.path); err == nil {
+		defer h.Close()
+		head, err := readUpTo(h, make([]byte, headBytes), 0)
+		if idOf(info, t.path) == t.id && err == nil && t.holds(h, head) {
+			t.size = info.Size()
+			return true
+		}
+	}
+	t.twin.older[oldAnchors-1] = place{pos: t.pos, anchor: t.anchor} // it may have been compressed
+	if t.linked {
+		t.linked = false
+		delete(t.dir.names, filepath.Base(t.path))
+		w.foundName(t.dir, filepath.Base(t.path), t.group)
+	}
+	w.forget(t)
+	return false
+}
+
+// lose deals with a file whose content is not the one that was read: it was
+// truncated, or another file has its inode. What was not yet read of the former
+// content is looked for, and what has its name now is looked at as if it were new.
+func (w *follower) lose(f *file) {
+	if f.packing != plain {
+		w.loseContent(f)
+		return
+	}
+	w.src.count.truncated.Add(1)
+	w.log.Info("a file was truncated or replaced and is read from its beginning", "file", f.path, "inode", f.id.ino,
+		"position", f.pos, "size", f.size, "unread", max(f.peak-f.pos, 0))
+	w.shut(f)
+	w.loseID(f)
+	if f.linked {
+		w.unlink(f)
+		w.foundName(f.dir, filepath.Base(f.path), f.group)
+	} else {
+		w.unlinked = append(w.unlinked, f)
+	}
+	w.nextSweep = w.now // which finds out
+}
+
+// isShort reports whether f, which is packed, ends before what its place speaks of,
+// and is all the same a copy of it: one that was made before the last lines.
+func (w *follower) isShort(f *file) bool {
+	if f.unpack == nil || !isEOF(f.unpack.err) || f.unpack.end >= f.pos {
+		return false
+	}
+	size := f.unpack.end
+	head, err := readUpTo(f.unpack, make([]byte, headBytes), 0)
+	return err == nil && (f.copied && f.head.fits(head) || w.readBefore(f, f.unpack, size, head))
+}
+
+// loseContent deals with a packed file that was taken for what it is not.
+func (w *follower) loseContent(f *file) {
+	w.setHead(f, mark{})
+	f.restart()
+	f.left = w.src.cfg.Compressed == finish
+	w.shut(f)
+	w.log.Warn("a compressed file has not the content that was expected", "file", f.path, "compressedFiles", w.src.cfg.Compressed)
+	if !f.linked {
+		w.forget(f)
+		return
+	}
+	w.note(f)
+	w.enqueue(f)
+}

@@ -2,6 +2,7 @@ package wal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -156,15 +157,7 @@ func benchLog(b *testing.B, batch *event.Batch, opts Options) (l *Log, stop func
 	ctx, cancel := context.WithCancel(b.Context())
 	var reading sync.WaitGroup
 	reading.Go(func() {
-		for {
-			e, err := l.Read(ctx, batch.Len())
-			if err != nil {
-				return
-			}
-			e.Batch.Release()
-			if err := l.Ack(e.Events); err != nil {
-				b.Error(err)
-			}
+		for consume(ctx, b, l) {
 		}
 	})
 	large := ids(0, 2000, benchBody)
@@ -179,6 +172,28 @@ func benchLog(b *testing.B, batch *event.Batch, opts Options) (l *Log, stop func
 		reading.Wait()
 		mustClose(b, l)
 	}
+}
+
+// consume reads and acknowledges what there is, up to 100 events or one batch, as a sink does. It returns false at the end of
+// ctx.
+func consume(ctx context.Context, b *testing.B, l *Log) bool {
+	const most = 100
+	e, err := l.Read(ctx, most)
+	if err != nil {
+		return false
+	}
+	var taken rangeSet
+	for n, ok := 0, true; ok; e, ok, err = l.TryRead(most - n) {
+		e.Batch.Release()
+		taken.add(e.Events)
+		if n += int(e.Events.Len()); n >= most {
+			break
+		}
+	}
+	if err = errors.Join(err, l.Ack(taken...)); err != nil {
+		b.Error(err)
+	}
+	return true
 }
 
 // BenchmarkAppend compares durable appends with a bare write and fdatasync of the same bytes, or with a

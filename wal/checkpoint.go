@@ -50,16 +50,19 @@ func (l *Log) checkpoint(last bool) error {
 	var snap *numbered
 	err := l.exclusive(func() error {
 		if err := l.writer.syncDirty(); err != nil {
-			return err
+			return fmt.Errorf("writing checkpoint: %w", err)
 		}
 		snap = l.writer.snapshot()
 		snap.closed = last
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("writing checkpoint: %w", err)
+	if err == nil {
+		err = l.saveCheckpoint(snap)
 	}
-	return l.saveCheckpoint(snap)
+	if err != nil && l.opts.Hooks.CheckpointFailed != nil {
+		l.opts.Hooks.CheckpointFailed(err)
+	}
+	return err
 }
 
 // saveCheckpoint replaces the checkpoint by snap, unless it is newer already.

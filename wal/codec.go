@@ -158,11 +158,14 @@ func (d *putDecoder) length(limit int) (int, bool) {
 // encodeAck returns the record of acknowledged ranges without its header, and the length of
 // the payload. The record is made in buf if that is large enough.
 func encodeAck(buf []byte, ranges []Range) (record []byte, payload int) {
-	payload = 4 + 16*len(ranges)
+	payload = ackSize(ranges)
 	record = newRecord(buf, payload)
 	appendRanges(record[recordHeader:recordHeader], ranges)
 	return record, payload
 }
+
+// ackSize returns the length of an acknowledgement's payload.
+func ackSize(ranges []Range) int { return 4 + 16*len(ranges) }
 
 // decodeAck returns the ranges in the payload of an acknowledgement.
 func decodeAck(p []byte) ([]Range, error) {

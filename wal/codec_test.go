@@ -66,6 +66,9 @@ func TestRecordIsBoundToItsPlace(t *testing.T) {
 	var b [recordHeader]byte
 	want := header{length: 12, payloadCRC: 34, kind: recordPut, synced: 56, first: 78, count: 9}
 	want.put(b[:], at)
+	if bound := at.bind(b[:]); at.checksum(b[:]) != checksum(bound[:]) {
+		t.Error("the checksum is not that of the place and the header")
+	}
 	if got, ok := parseHeader(b[:], at); !ok || got != want {
 		t.Errorf("parsed %+v, %v", got, ok)
 	}

@@ -22,7 +22,7 @@ type request struct {
 	batch   *event.Batch
 	bytes   int64 // of the bodies
 	at      int64
-	acks    bool         // waits until what is acknowledged is durable
+	acks    bool         // waits until what is acknowledged is written, and durable with SyncAcks
 	task    func() error // runs while nobody else leads
 
 	first uint64        // number of the first event, once written
@@ -82,48 +82,6 @@ func (l *Log) encode(r *request, b *event.Batch) (err error) {
 	r.batch, r.bytes, r.at = b, int64(b.Bytes()), time.Now().UnixNano()
 	r.record, r.payload, r.crc, err = encodePut(r.buf, b.Events(), r.at, room)
 	return err
-}
-
-// Ack says that these events are gone for good; they need not have been read together or first. They are at
-// once for this process. On the disk they are after the next group of appends or a few milliseconds,
-// and durable after the next sync; with SyncAcks Ack waits for that, and only then can writing fail
-// here. After such an error the events are not read again in this life of the log, but may be in the
-// next.
-func (l *Log) Ack(ranges ...Range) error {
-	l.mu.Lock()
-	if err := l.acknowledge(ranges); err != nil {
-		l.mu.Unlock()
-		return fmt.Errorf("acknowledging events: %w", err)
-	}
-	l.mu.Unlock()
-	if !l.opts.SyncAcks {
-		signal(l.acking)
-		return nil
-	}
-	r := requests.Get().(*request)
-	defer r.recycle()
-	r.acks = true
-	if err := l.submit(context.Background(), r); err != nil {
-		return fmt.Errorf("acknowledging %d ranges of events: %w", len(ranges), err)
-	}
-	return nil
-}
-
-// acknowledge enters ranges in the books, and keeps them for the next group. mu is held.
-func (l *Log) acknowledge(ranges []Range) error {
-	if l.closed {
-		return ErrClosed
-	}
-	for _, r := range ranges {
-		if r.From >= r.To || r.From == 0 || r.To > l.next {
-			return fmt.Errorf("events %v are not in the log, which has events 1 to %d", r, l.next-1)
-		}
-	}
-	for _, r := range ranges {
-		l.markGone(r)
-		l.acked.add(r)
-	}
-	return nil
 }
 
 // signal wakes a goroutine that receives from c, now or when it does so next.
@@ -205,11 +163,13 @@ func (l *Log) withdraw(r *request) bool {
 // lead writes one group, which r is the first of, and hands leadership on.
 func (l *Log) lead(r *request) error {
 	group := l.takeGroup()
+	l.writer.pen.Lock()
 	if r.task != nil {
 		r.err = r.task()
 	} else {
 		_ = l.writer.commit(group) // told to each whom it concerns
 	}
+	l.writer.pen.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, m := range group {

@@ -14,16 +14,35 @@ import (
 	"github.com/flume-go/flume/internal/vfs"
 )
 
+// crashForms are the logs that are put to the test, with the capacity of their disks: in the clear, sealed, and on a disk with
+// space for a single segment.
+var crashForms = map[string]struct {
+	options  func(vfs.FS) Options
+	capacity int64 // negative: no limit
+}{
+	"clear":  {testOptions, -1},
+	"sealed": {sealedOptions, -1},
+	"narrow": {testOptions, minSegmentSize + testReserve + 4<<10},
+}
+
 // oracle knows what recovery may find: each event is absent, maybe there, or present.
 type oracle struct {
 	present map[int]bool // appended with success, not acknowledged
 	maybe   map[int]bool // the append or the acknowledgement was not answered with success, or is not synced
+	gone    map[int]bool // of maybe: acknowledged with success, so that it is not there after a kill
 	next    int
-	form    func(vfs.FS) Options
+	mem     *vfs.Mem
+	options func(vfs.FS) Options
 }
 
-func newOracle(form string) *oracle {
-	return &oracle{present: make(map[int]bool), maybe: make(map[int]bool), form: forms[form]}
+// newOracle returns an oracle and the disk that it is about.
+func newOracle(form string, seed uint64) *oracle {
+	o := &oracle{
+		present: make(map[int]bool), maybe: make(map[int]bool), gone: make(map[int]bool),
+		mem: vfs.NewMem(seed), options: crashForms[form].options,
+	}
+	o.mem.SetCapacity(crashForms[form].capacity)
+	return o
 }
 
 // workload appends, reads, acknowledges, writes checkpoints and reopens, until something fails with a
@@ -69,33 +88,41 @@ func (o *oracle) append(l *Log, n, size int) {
 }
 
 func (o *oracle) consume(l *Log, rng *rand.Rand) {
-	var open []Range
+	type taken struct {
+		events Range
+		ids    []int
+	}
+	var open []taken
 	for range rng.IntN(5) {
 		e, ok, err := l.TryRead(1 + rng.IntN(4))
 		if !ok || err != nil {
 			break
 		}
 		if rng.IntN(3) > 0 {
-			open = append(open, e.Events)
-			for i := range e.Batch.Events() {
-				var id int
-				if _, err := fmt.Sscanf(string(e.Batch.At(i).Body), "%d:", &id); err == nil {
-					delete(o.present, id)
-					o.maybe[id] = true
-				}
+			got := idsOf(&recorder{}, e.Batch)
+			open = append(open, taken{e.Events, got})
+			for _, id := range got {
+				delete(o.present, id)
+				o.maybe[id] = true
 			}
 		}
 		e.Batch.Release()
 	}
 	rng.Shuffle(len(open), func(i, j int) { open[i], open[j] = open[j], open[i] })
-	for _, r := range open {
-		_ = l.Ack(r) // unanswered or unsynced, the events are maybe there
+	for _, entry := range open {
+		if err := l.Ack(entry.events); err != nil {
+			continue // unanswered, the events are maybe there
+		}
+		for _, id := range entry.ids {
+			o.gone[id] = true
+		}
 	}
 }
 
-// check opens the log and compares. It also proves that the log works on.
-func (o *oracle) check(fsys vfs.FS) error {
-	l, err := Open(o.form(fsys))
+// check opens the log and compares. It also proves that the log works on. A process that was only killed has left
+// everything that it wrote.
+func (o *oracle) check(fsys vfs.FS, wasKilled bool) error {
+	l, err := Open(o.options(fsys))
 	if err != nil {
 		return err
 	}
@@ -120,17 +147,24 @@ func (o *oracle) check(fsys vfs.FS) error {
 		if !o.present[id] && !o.maybe[id] {
 			return fmt.Errorf("event %d was invented", id)
 		}
+		if wasKilled && o.gone[id] {
+			return fmt.Errorf("event %d was acknowledged before the process was killed", id)
+		}
 	}
 	for id := range o.present {
 		if !found[id] {
 			return fmt.Errorf("event %d is lost", id)
 		}
 	}
-	if err := appendIDs(l, 1<<20, 2, 3); err != nil {
-		return err
-	}
-	if got := readAll(rec, l, true); !slices.Equal(got, seq(1<<20, 2)) {
-		return fmt.Errorf("a fresh event after recovery was read as %v", got)
+	// More than a segment holds.
+	for i := range 10 {
+		first := 1<<20 + 2*i
+		if err := appendIDs(l, first, 2, 400); err != nil {
+			return fmt.Errorf("appending after recovery: %w", err)
+		}
+		if got := readAll(rec, l, true); !slices.Equal(got, seq(first, 2)) {
+			return fmt.Errorf("a fresh event after recovery was read as %v", got)
+		}
 	}
 	return l.Close()
 }
@@ -150,22 +184,21 @@ func (r *recorder) Fatal(args ...any) { r.complaints = append(r.complaints, fmt.
 
 var policies = map[string]vfs.CrashPolicy{
 	"none":  {},
-	"all":   {Data: vfs.All, Entries: vfs.All},
+	"all":   killed,
 	"mixed": {Data: vfs.Mixed, Entries: vfs.Mixed},
 }
 
 // crashRun crashes the workload of a seed at mutating operation k and checks what is left; it
 // reports whether there was an operation k.
 func crashRun(form string, seed uint64, k int64, policy vfs.CrashPolicy, steps int) (crashed bool, err error) {
-	mem := vfs.NewMem(seed)
+	o := newOracle(form, seed)
 	var left *vfs.Mem
-	fsys := vfs.NewFailing(mem, vfs.Only(vfs.Op.Mutates, vfs.CrashAt(k, func() { left = mem.Crash(policy) })))
-	o := newOracle(form)
-	o.workload(o.form(fsys), rand.New(rand.NewPCG(seed, 1)), steps)
+	fsys := vfs.NewFailing(o.mem, vfs.Only(vfs.Op.Mutates, vfs.CrashAt(k, func() { left = o.mem.Crash(policy) })))
+	o.workload(o.options(fsys), rand.New(rand.NewPCG(seed, 1)), steps)
 	if left == nil {
-		return false, o.check(mem)
+		return false, o.check(o.mem, true)
 	}
-	return true, o.check(left)
+	return true, o.check(left, policy == killed)
 }
 
 // stride is 1, so that every operation and every byte has its turn; race detection, which makes
@@ -179,7 +212,7 @@ func stride() int64 {
 
 func TestCrashAtEveryOperation(t *testing.T) {
 	states := 0
-	for form := range forms {
+	for form := range crashForms {
 		for name, policy := range policies {
 			for seed := range uint64(2) {
 				for k := int64(0); ; k += stride() {
@@ -198,23 +231,23 @@ func TestCrashAtEveryOperation(t *testing.T) {
 	t.Logf("%d states", states)
 }
 
-// errorRun fails operation k of the workload; then the power fails too.
+// errorRun fails operation k of the workload; then the power fails too, or the process is killed.
 func errorRun(form string, seed uint64, k int64, fault error, policy vfs.CrashPolicy, steps int) (injected bool, err error) {
-	mem := vfs.NewMem(seed)
-	fsys := vfs.NewFailing(mem, vfs.FailAt(k, fault))
-	o := newOracle(form)
-	o.workload(o.form(fsys), rand.New(rand.NewPCG(seed, 1)), steps)
-	return fsys.Injected() > 0, o.check(mem.Crash(policy))
+	o := newOracle(form, seed)
+	fsys := vfs.NewFailing(o.mem, vfs.FailAt(k, fault))
+	o.workload(o.options(fsys), rand.New(rand.NewPCG(seed, 1)), steps)
+	return fsys.Injected() > 0, o.check(o.mem.Crash(policy), policy == killed)
 }
 
 func TestErrorAtEveryOperation(t *testing.T) {
 	states := 0
-	for form := range forms {
-		for _, fault := range []error{syscall.EIO, syscall.ENOSPC} {
+	for form := range crashForms {
+		for i, fault := range []error{syscall.EIO, syscall.ENOSPC} {
 			for k := int64(0); ; k += stride() {
-				injected, err := errorRun(form, 5, k, fault, policies["mixed"], 25)
+				policy := []string{"mixed", "all"}[(k+int64(i))%2]
+				injected, err := errorRun(form, 5, k, fault, policies[policy], 25)
 				if err != nil {
-					t.Fatalf("%s, seed 5, %v at operation %d: %v", form, fault, k, err)
+					t.Fatalf("%s, seed 5, %v at operation %d, unsynced data kept: %s: %v", form, fault, k, policy, err)
 				}
 				states++
 				if !injected {
@@ -240,21 +273,19 @@ func TestCrashLong(t *testing.T) {
 	crashes, faults := 0, 0
 	for i := range states {
 		run, k, steps := rng.Uint64(), rng.Int64N(400), 20+rng.IntN(80)
+		form := []string{"clear", "sealed", "narrow"}[run%3]
+		policy := []string{"mixed", "mixed", "all"}[run/3%3]
 		var err error
 		var hit bool
-		form := "clear"
-		if run%2 == 1 {
-			form = "sealed"
-		}
 		if i%3 == 0 {
-			hit, err = errorRun(form, run, 2*k, []error{syscall.EIO, syscall.ENOSPC}[i/3%2], policies["mixed"], steps)
+			hit, err = errorRun(form, run, 2*k, []error{syscall.EIO, syscall.ENOSPC}[i/3%2], policies[policy], steps)
 			faults += count(hit)
 		} else {
-			hit, err = crashRun(form, run, k, policies["mixed"], steps)
+			hit, err = crashRun(form, run, k, policies[policy], steps)
 			crashes += count(hit)
 		}
 		if err != nil {
-			t.Fatalf("WAL_CRASH_SEED=%d, state %d (%s, seed %d, operation %d, %d steps): %v", seed, i, form, run, k, steps, err)
+			t.Fatalf("WAL_CRASH_SEED=%d, state %d (%s, seed %d, operation %d, unsynced data kept: %s, %d steps): %v", seed, i, form, run, k, policy, steps, err)
 		}
 	}
 	t.Logf("WAL_CRASH_SEED=%d: %d states, %d after a crash, %d after a fault", seed, states, crashes, faults)

@@ -14,7 +14,7 @@
 //   - Released is not reusable: a segment waits until the acknowledgements that emptied it
 //     are durable.
 //   - Numbers of failed puts are never given again.
-//   - An acknowledgement is in the books at once, on the disk with the next group or some
-//     milliseconds later.
+//   - An acknowledgement is in the file when Ack returns, so that a killed process does not
+//     deliver again, and durable with the next sync. It waits for nobody's sync.
 //   - Encryption covers what is in events, and nothing that recovery needs.
 package wal

@@ -3,51 +3,64 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/flume-go/flume/internal/vfs"
 )
 
-// writer writes groups. It belongs to whoever leads the commit queue.
+// writer writes groups, and acknowledgements between them. Most of it belongs to whoever leads the commit queue.
 type writer struct {
 	l       *Log
-	active  *segment // takes records; nil after it died, until another could be started
-	gen     uint64   // the highest that was ever given
-	slot    uint32   // likewise
-	dir     int      // the next new segment goes there
-	ordinal uint64   // of the latest snapshot taken
+	gen     uint64 // the highest that was ever given
+	slot    uint32 // likewise
+	dir     int    // the next new segment goes there
+	ordinal uint64 // of the latest snapshot taken
 
-	group   []*request
-	chunk   []*request // puts of the group that are not written yet
-	size    int64      // of the chunk and the acknowledgement record
-	bufs    [][]byte
+	group []*request
+	chunk []*request // puts of the group that are not written yet
+	size  int64      // of the chunk and the acknowledgement record
+	bufs  [][]byte
+	bound sealedWith
+
+	retry   time.Time // after a segment could not be started: not before
+	refused int64     // nor one of this size or more
+	why     error     // and why not
+
+	// pen is for writing at the end of the active segment, and guards what follows. Whoever leads has it, and puts it
+	// down while the disk works: see withoutPen.
+	pen     sync.Mutex
+	active  *segment // takes records; nil after it died, until another could be started; only who leads changes it
 	acks    rangeSet // in the books, and not yet written
 	ackRec  []byte   // acknowledgement record to be written with the chunk; nil for none
 	ackBuf  []byte   // its memory
-	ackSize int      // its payload
-	unsaved bool     // acknowledgements are in the books, but not yet in a segment or checkpoint
-	bound   sealedWith
-	retry   time.Time // after a segment could not be started: not before
-	why     error     // and why not
+	unsaved bool     // acknowledgements are in the books, but not yet in a segment that will be synced, or a checkpoint
+}
+
+// withoutPen puts the pen down while f has the disk work. What others write meanwhile are acknowledgements.
+func (w *writer) withoutPen(f func() error) error {
+	w.pen.Unlock()
+	defer w.pen.Lock()
+	return f()
 }
 
 // commit writes a group and what was acknowledged before it, and enters in each request how it ended.
 func (w *writer) commit(group []*request) error {
-	w.takeAcks()
+	w.placeAcks()
 	var stuck error
 	for _, r := range group {
 		if r.record == nil {
 			continue
 		}
 		n := int64(len(r.record))
-		if !w.fits(n, w.l.opts.AckReserve) {
+		// More than once if acknowledgements have filled the new segment meanwhile.
+		for stuck == nil && !w.fits(n, w.l.opts.AckReserve) {
 			w.flush()
-			if stuck == nil {
-				stuck = w.makeRoom(n)
-			}
-			if r.err = stuck; stuck != nil {
-				continue
-			}
+			stuck = w.makeRoom(n)
+		}
+		if stuck != nil && !w.fits(n, w.l.opts.AckReserve) {
+			r.err = stuck
+			continue
 		}
 		w.chunk = append(w.chunk, r)
 		w.size += n
@@ -64,73 +77,29 @@ func (w *writer) commit(group []*request) error {
 	return err
 }
 
-// makeRoom starts a segment for n more bytes. On a full disk the one to take may be one that was
-// emptied just now, once that is durable.
-func (w *writer) makeRoom(n int64) error {
-	err := w.advance(n)
-	if errors.Is(err, ErrNoSpace) && w.unsaved && w.saveAcks() == nil {
-		err = w.advance(n)
-	}
-	return err
-}
-
-// fits reports whether n more bytes go into the active segment and leave the reserve.
-func (w *writer) fits(n, reserve int64) bool {
-	if w.active == nil {
-		return false
-	}
-	used := w.active.written + w.size
-	return used+n+reserve <= w.active.size || w.size == 0 && w.l.emptySegment(w.active) && used+n <= w.active.size
-}
-
-// takeAcks makes the record of what was acknowledged since the last group. Segments emptied by it become
-// reusable with the next sync.
-func (w *writer) takeAcks() {
-	l := w.l
-	l.mu.Lock()
-	for _, a := range l.acked {
-		w.acks.add(a)
-	}
-	if len(l.acked) > 0 {
-		l.takes++
-	}
-	l.acked = l.acked[:0]
-	l.settling = append(l.settling, l.released...)
-	l.released = l.released[:0]
-	l.mu.Unlock()
+// placeAcks makes the record of what was acknowledged since the last group.
+func (w *writer) placeAcks() {
+	w.takeAcks()
 	if len(w.acks) == 0 {
 		return
 	}
-	w.unsaved = true
-	if size := recordSize(4 + 16*len(w.acks)); w.fits(size, 0) {
-		w.ackRec, w.ackSize = encodeAck(w.ackBuf, w.acks)
-		w.ackBuf = w.ackRec
-		w.size = size
+	if w.ackRec = w.ackRecord(); w.ackRec != nil {
+		w.size = int64(len(w.ackRec))
 		return
 	}
 	// The snapshot at the head of another segment has them as well.
 	if err := w.advance(0); err != nil {
-		l.opts.Log.Debug("acknowledgements go to the checkpoint", "error", err)
+		w.l.opts.Log.Debug("acknowledgements go to the checkpoint", "error", err)
 	}
 }
 
-// saved says that all acknowledgements taken so far are written.
-func (w *writer) saved() {
-	w.unsaved = false
-	w.acks = w.acks[:0]
-}
-
-// saveAcks makes acknowledgements durable that are in no segment.
-func (w *writer) saveAcks() error {
-	if !w.unsaved {
-		return nil
+// fits reports whether n more bytes go into the active segment and leave the reserve.
+func (w *writer) fits(n, reserve int64) bool {
+	if w.active == nil || w.active.failed != nil {
+		return false
 	}
-	if err := w.l.saveCheckpoint(w.snapshot()); err != nil {
-		return err
-	}
-	w.saved()
-	w.l.settleReleased()
-	return nil
+	used := w.active.written + w.size
+	return used+n+reserve <= w.active.size || w.size == 0 && w.l.emptySegment(w.active) && used+n <= w.active.size
 }
 
 // flush writes the chunk and the acknowledgement record, and syncs if any of them asks for it. If that
@@ -145,21 +114,23 @@ func (w *writer) flush() {
 	w.fill(chunk, first)
 	needSync := len(chunk) > 0 && w.l.opts.Sync == SyncAlways || w.ackRec != nil && w.l.opts.SyncAcks
 	hasAcks := w.ackRec != nil
-	n, err := vfs.WritevAt(w.active.file, w.bufs, w.active.written)
+	seg := w.active
+	n, err := vfs.WritevAt(seg.file, w.bufs, seg.written)
 	clear(w.bufs)
 	w.ackRec = nil
 	if err == nil {
-		w.active.written += n
+		seg.written += n
+		end := seg.written // acknowledgements may be behind it soon
 		if hasAcks {
 			w.saved()
 		}
 		if needSync {
 			err = w.sync()
 		}
-	}
-	if err == nil {
-		w.l.publish(w.active, chunk)
-		return
+		if err == nil {
+			w.l.publish(seg, end, chunk)
+			return
+		}
 	}
 	w.abandon(chunk, err)
 	w.unsaved = true // the snapshot of the next segment, or a checkpoint, has what this write held
@@ -185,8 +156,6 @@ func (w *writer) fill(chunk []*request, first uint64) {
 	w.bufs = w.bufs[:0]
 	pos := w.active.written
 	if rec := w.ackRec; rec != nil {
-		h := header{length: w.ackSize, kind: recordAck, synced: w.active.synced, payloadCRC: checksum(rec[recordHeader : recordHeader+w.ackSize])}
-		h.put(rec, w.active.at(pos))
 		w.bufs = append(w.bufs, rec)
 		pos += int64(len(rec))
 	}
@@ -222,23 +191,34 @@ func (w *writer) abandon(chunk []*request, err error) {
 	}
 }
 
-// sync makes what was written durable.
+// sync makes durable what is written when it begins. The pen is down meanwhile.
 func (w *writer) sync() error {
-	if w.active == nil {
+	seg := w.active
+	if seg == nil {
 		return nil
 	}
-	if w.active.synced < w.active.written {
-		start := time.Now()
-		if err := vfs.SyncData(w.active.file); err != nil {
+	written, settled := seg.written, 0
+	if !w.unsaved {
+		settled = w.l.countSettling()
+	}
+	if seg.synced < written {
+		if err := w.withoutPen(func() error { return w.l.syncSegment(seg.file) }); err != nil {
 			return err
 		}
-		w.active.synced = w.active.written
-		if w.l.opts.Hooks.Synced != nil {
-			w.l.opts.Hooks.Synced(time.Since(start))
-		}
+		seg.synced = written
 	}
-	if !w.unsaved {
-		w.l.settleReleased()
+	w.settle(settled)
+	return nil
+}
+
+// syncSegment syncs the active segment's file.
+func (l *Log) syncSegment(f vfs.File) error {
+	start := time.Now()
+	if err := vfs.SyncData(f); err != nil {
+		return err
+	}
+	if l.opts.Hooks.Synced != nil {
+		l.opts.Hooks.Synced(time.Since(start))
 	}
 	return nil
 }
@@ -268,8 +248,8 @@ func (w *writer) syncDirty() error {
 	return w.saveAcks()
 }
 
-// publish enters a written chunk in the books and wakes the reader.
-func (l *Log) publish(seg *segment, chunk []*request) {
+// publish enters a chunk that was written up to end in the books and wakes the reader.
+func (l *Log) publish(seg *segment, end int64, chunk []*request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(chunk) == 0 {
@@ -278,7 +258,7 @@ func (l *Log) publish(seg *segment, chunk []*request) {
 	if seg.events.Len() == 0 {
 		seg.events.From, seg.since = chunk[0].first, chunk[0].at
 	}
-	pos := seg.written
+	pos := end
 	for _, r := range chunk {
 		pos -= int64(len(r.record))
 	}
@@ -291,7 +271,8 @@ func (l *Log) publish(seg *segment, chunk []*request) {
 		pos += int64(len(r.record))
 		l.cache.push(r, seg, pos, l.opts.CacheBytes)
 	}
-	seg.end = seg.written
+	seg.end = end
+	l.changes++
 	l.wakeReaders()
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"path/filepath"
 	"sync"
@@ -14,10 +15,6 @@ import (
 )
 
 const lockName = "wal.lock"
-
-// ackDelay is how long an acknowledgement waits for an append to take it along, and another time
-// as long if there was one in the meantime.
-const ackDelay = 5 * time.Millisecond
 
 // Log is an open log. Safe for concurrent use; reads take turns.
 type Log struct {
@@ -40,22 +37,21 @@ type Log struct {
 	next     uint64        // number of the next event
 	gone     rangeSet
 	stored   uint64     // events in the segments
-	acked    rangeSet   // in the books, and not yet with the leader
-	takes    uint64     // times that the leader has taken some
+	acked    rangeSet   // in the books, and not yet with the writer
+	changes  uint64     // groups and acknowledgements so far
 	segments []*segment // in use, by generation; the active one is the last
-	released []*segment // emptied by acknowledgements that the leader may not have yet
+	released []*segment // emptied by acknowledgements that the writer may not have yet
 	settling []*segment // emptied by acknowledgements that may not be durable yet
 	free     []*segment // to be reused
 	cache    cache
 	cursor   cursor
 	damaged  int
 
-	writer writer // the leader's
+	writer writer
 
-	stop   context.CancelFunc
-	done   sync.WaitGroup
-	kick   chan struct{} // asks the background goroutine to prepare a segment
-	acking chan struct{} // tells it that something is acknowledged
+	stop context.CancelFunc
+	done sync.WaitGroup
+	kick chan struct{} // asks the background goroutine to prepare a segment
 }
 
 // Stats is the state of a log at one moment.
@@ -100,7 +96,7 @@ func Open(opts Options) (_ *Log, err error) {
 		return nil, err
 	}
 	if err := l.Checkpoint(); err == nil {
-		l.settleReleased()
+		_ = l.exclusive(func() error { l.writer.settle(l.countSettling()); return nil })
 	} else if !vfs.IsNoSpace(err) {
 		return nil, err
 	} else {
@@ -118,7 +114,7 @@ func Open(opts Options) (_ *Log, err error) {
 func newLog(opts Options) *Log {
 	l := &Log{
 		opts: opts, keys: newKeyring(opts.Cipher), next: 1, gone: rangeSet{{0, 1}},
-		kick: make(chan struct{}, 1), acking: make(chan struct{}, 1),
+		kick: make(chan struct{}, 1),
 	}
 	l.disk = checkpointFile{fs: opts.FS, dir: opts.CheckpointDir, reserve: opts.reserve}
 	l.writer.l = l
@@ -132,12 +128,19 @@ func (l *Log) lock() error {
 		if err := vfs.MkdirAllSync(l.opts.FS, dir, 0o755); err != nil {
 			return err
 		}
-		lock, err := l.opts.FS.Lock(filepath.Join(dir, lockName))
-		if err != nil {
-			return fmt.Errorf("locking %s (is another agent using it?): %w", dir, err)
+		if err := l.lockDirectory(dir); err != nil {
+			return err
 		}
-		l.locks = append(l.locks, lock)
 	}
+	return nil
+}
+
+func (l *Log) lockDirectory(dir string) error {
+	lock, err := l.opts.FS.Lock(filepath.Join(dir, lockName))
+	if err != nil {
+		return fmt.Errorf("locking %s (is another agent using it?): %w", dir, err)
+	}
+	l.locks = append(l.locks, lock)
 	return nil
 }
 
@@ -208,53 +211,54 @@ func (l *Log) background(ctx context.Context) {
 	defer syncs.Stop()
 	checkpoints := time.NewTicker(l.opts.CheckpointInterval)
 	defer checkpoints.Stop()
-	var written <-chan time.Time // when to see whether what was acknowledged is written
-	var taken uint64
-	failing := false
+	durable := outage{log: l.opts.Log, begun: "making the log durable in the background failed; trying again", over: "the log is made durable again"}
+	saved := outage{log: l.opts.Log, begun: "writing a checkpoint failed, nothing is lost by that; it is tried again at the next interval", over: "checkpoints are written again"}
+	var covered uint64 // changes that the latest checkpoint has
 	for {
-		var err error
 		select {
 		case <-ctx.Done():
 			return
 		case <-l.kick:
-			err = l.prepare()
-		case <-l.acking:
-			if written == nil {
-				written, taken = time.After(ackDelay), l.acksTaken()
-			}
-		case <-written:
-			written = nil
-			if l.acksTaken() == taken {
-				err = l.writeAcks()
-			} else {
-				signal(l.acking) // what is there now has come later
-			}
+			durable.tell(l.prepare())
 		case <-syncs.C:
-			err = l.exclusive(func() error { return l.writer.syncDirty() })
+			durable.tell(l.exclusive(l.writer.syncDirty))
 		case <-checkpoints.C:
-			err = l.Checkpoint()
+			changes := l.changed()
+			if changes == covered {
+				continue
+			}
+			err := l.Checkpoint()
+			if err == nil {
+				covered = changes
+			}
+			saved.tell(err)
 		}
-		if err != nil && !failing {
-			l.opts.Log.Warn("making the log durable in the background failed; trying again", "error", err)
-		}
-		failing = err != nil
 	}
 }
 
-// acksTaken returns how often acknowledgements were taken along.
-func (l *Log) acksTaken() uint64 {
+// changed returns how many changes there have been.
+func (l *Log) changed() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.takes
+	return l.changes
 }
 
-// writeAcks writes what was acknowledged, unless a group has taken it along.
-func (l *Log) writeAcks() error {
-	l.mu.Lock()
-	taken := len(l.acked) == 0
-	l.mu.Unlock()
-	if taken {
-		return nil
+// outage tells of something that fails again and again once when that begins, and once when it is over.
+type outage struct {
+	log         *slog.Logger
+	begun, over string
+	failing     bool
+}
+
+func (o *outage) tell(err error) {
+	failing := err != nil
+	if failing == o.failing {
+		return
 	}
-	return l.exclusive(func() error { return l.writer.commit(nil) })
+	o.failing = failing
+	if failing {
+		o.log.Warn(o.begun, "error", err)
+	} else {
+		o.log.Info(o.over)
+	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // model is a plain queue beside a log. In it an event is waiting, read, or acknowledged; an
-// unsynced acknowledgement may come undone when the power fails, and nothing else may.
+// unsynced acknowledgement may come undone when the power fails, not when the process is killed, and nothing else may.
 type model struct {
 	mem      *vfs.Mem
 	log      *Log
@@ -82,6 +82,9 @@ func (m *model) Crash(t *rapid.T) {
 	m.opts.FS, m.mem = nil, m.mem.Crash(policy)
 	m.opts.FS = m.mem
 	_ = m.log.Close() // of a file system that is no more
+	if policy == killed {
+		m.unsynced = nil
+	}
 	m.open(t)
 }
 

@@ -48,9 +48,9 @@ type Options struct {
 	NoLock       bool  // for Inspect, Verify and Export: another process may have the log open
 
 	Sync               SyncPolicy
-	SyncAcks           bool          // Ack returns after a sync
+	SyncAcks           bool          // Ack returns after a sync, not after the write
 	SyncDelay          time.Duration // most time that a written record stays unsynced; 0: a second
-	CheckpointInterval time.Duration // 0: 30 seconds
+	CheckpointInterval time.Duration // between checkpoints while there are changes; 0: 30 seconds
 
 	Cipher *Cipher // nil: nothing is encrypted, and nothing that was can be read
 
@@ -63,13 +63,14 @@ type Options struct {
 	reserve    int64 // of the checkpoint; tests copy whole file systems
 }
 
-// Hooks are called when something has happened. Any may be nil. They are called with no lock held but
-// hold up what calls them, and must not use the log.
+// Hooks are called when something has happened. Any may be nil. They hold up what calls them, may be called by several
+// goroutines at once, and must not use the log.
 type Hooks struct {
-	Synced       func(took time.Duration) // a sync of the active segment succeeded
-	Checkpointed func(took time.Duration) // a checkpoint was written
-	Damaged      func(Damage)             // a damaged record was skipped
-	SegmentDied  func(err error)          // a write or sync failed
+	Synced           func(took time.Duration) // a sync of the active segment succeeded
+	Checkpointed     func(took time.Duration) // a checkpoint was written
+	CheckpointFailed func(err error)          // a checkpoint that was due or asked for could not be written
+	Damaged          func(Damage)             // a damaged record was skipped
+	SegmentDied      func(err error)          // a write or sync failed
 }
 
 const (

@@ -84,34 +84,38 @@ func (l *Log) TryRead(limit int) (Entry, bool, error) {
 	}
 	l.readMu.Lock()
 	defer l.readMu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for {
-		l.mu.Lock()
 		if l.closed {
-			l.mu.Unlock()
 			return Entry{}, false, ErrClosed
 		}
 		if e, ok := l.cut(limit); ok {
-			l.mu.Unlock()
 			return e, true, nil
 		}
 		if l.fromCache() {
-			l.mu.Unlock()
 			continue
 		}
 		seg, pos, end := l.position()
 		if seg == nil {
 			l.cache.broken = false // the reader is at the end: what comes next may be kept
-			l.mu.Unlock()
 			return Entry{}, false, nil
 		}
-		seg.pins++
-		l.mu.Unlock()
-		err := l.reader.next(seg, pos, end)
-		l.unpin(seg)
-		if err != nil {
+		if err := l.readNext(seg, pos, end); err != nil {
 			return Entry{}, false, err
 		}
 	}
+}
+
+// readNext has the reader read the next put of seg. mu is held, but not meanwhile.
+func (l *Log) readNext(seg *segment, pos, end int64) error {
+	seg.pins++
+	l.mu.Unlock()
+	err := l.reader.next(seg, pos, end)
+	l.mu.Lock()
+	seg.pins--
+	l.releaseIfEmpty(seg)
+	return err
 }
 
 // cut returns the next run of events of the batch at the cursor that are not gone. mu is held.
@@ -204,17 +208,9 @@ func (l *Log) segmentFrom(n uint64) *segment {
 func (l *Log) lose(to uint64) {
 	if r := (Range{l.cursor.expect, to}); r.From < r.To && l.gone.count(r) < r.Len() {
 		l.markGone(r)
-		l.acked.add(r)
-		signal(l.acking)
+		l.acked.add(r) // nobody waits until it is written
+		l.changes++
 	}
-}
-
-// unpin ends a read of seg.
-func (l *Log) unpin(seg *segment) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	seg.pins--
-	l.releaseIfEmpty(seg)
 }
 
 // next reads the next put of seg and gives it to the cursor, or moves the cursor to the end.

@@ -83,10 +83,20 @@ func (at place) bind(head []byte) (b [boundHeader]byte) {
 	return b
 }
 
-// checksum is that of a record header at this place.
+// checksum is that of a record header at this place: of what bind returns. The place goes in byte by byte, because a slice
+// of it, given to package crc32, would be an allocation for each record.
 func (at place) checksum(head []byte) uint32 {
-	b := at.bind(head)
-	return checksum(b[:])
+	sum := ^uint32(0)
+	for _, b := range at.id {
+		sum = castagnoli[byte(sum)^b] ^ sum>>8
+	}
+	for _, n := range [...]uint64{at.gen, uint64(at.pos)} {
+		for range 8 {
+			sum = castagnoli[byte(sum)^byte(n)] ^ sum>>8
+			n >>= 8
+		}
+	}
+	return crc32.Update(^sum, castagnoli, head[4:recordHeader])
 }
 
 // parseHeader returns the header in the first bytes of src, false if there is no good one of

@@ -9,42 +9,74 @@ import (
 	"github.com/flume-go/flume/internal/vfs"
 )
 
-// Remove deletes a log that nobody has open, with all events in it; copies of damaged records stay. It may be
-// repeated after an error or a crash: what is left must not be opened before. Of opts only the places are used.
+// Remove deletes a log with all events in it. Nobody may have it open, or the error wraps [vfs.ErrLocked] and nothing is
+// deleted. Copies of damaged records stay, and so do the lock files, on which others may wait. It may be repeated after an
+// error or a crash; what is left must not be opened before. Of opts only the places are used.
 func Remove(opts Options) error {
 	opts, err := opts.withDefaults()
 	if err != nil {
-		return err
+		return fmt.Errorf("removing a log: %w", err)
 	}
-	remove := func(dir, name string) error {
-		if err := opts.FS.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("removing the log: %w", err)
-		}
-		return nil
+	l := newLog(opts)
+	if err := errors.Join(l.remove(), l.release()); err != nil {
+		return fmt.Errorf("removing the log in %s: %w", opts.CheckpointDir, err)
 	}
-	for _, dir := range opts.Dirs {
-		entries, err := opts.FS.ReadDir(dir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("removing the log: %w", err)
+	return nil
+}
+
+// remove locks the directories that there are and deletes the files of the log in them: the checkpoint last, so that an
+// opening that ought not to be finds segments missing.
+func (l *Log) remove() error {
+	there := make(map[string]bool)
+	for _, dir := range l.opts.directories() {
+		_, err := l.opts.FS.Stat(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
 		}
-		for _, e := range entries {
-			if _, ok := slotOf(e.Name()); ok {
-				if err := remove(dir, e.Name()); err != nil {
-					return err
-				}
-			}
+		if err == nil {
+			err = l.lockDirectory(dir)
 		}
-		if err := opts.FS.SyncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("removing the log: %w", err)
+		if err != nil {
+			return err
 		}
+		there[filepath.Clean(dir)] = true
 	}
-	for _, name := range []string{checkpointName, checkpointName + vfs.ReplaceSuffix, reserveName} {
-		if err := remove(opts.CheckpointDir, name); err != nil {
+	for _, dir := range l.opts.Dirs {
+		if !there[filepath.Clean(dir)] {
+			continue
+		}
+		if err := l.removeFrom(dir, isSegment); err != nil {
 			return err
 		}
 	}
-	if err := opts.FS.SyncDir(opts.CheckpointDir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("removing the log: %w", err)
+	if !there[filepath.Clean(l.opts.CheckpointDir)] {
+		return nil
 	}
-	return nil
+	return l.removeFrom(l.opts.CheckpointDir, isCheckpoint)
+}
+
+// removeFrom deletes the files of a directory whose names match, durably.
+func (l *Log) removeFrom(dir string, match func(name string) bool) error {
+	entries, err := l.opts.FS.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !match(e.Name()) {
+			continue
+		}
+		if err := l.opts.FS.Remove(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return l.opts.FS.SyncDir(dir)
+}
+
+func isSegment(name string) bool {
+	_, ok := slotOf(name)
+	return ok
+}
+
+func isCheckpoint(name string) bool {
+	return name == checkpointName || name == checkpointName+vfs.ReplaceSuffix || name == reserveName
 }

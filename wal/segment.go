@@ -39,10 +39,12 @@ type segment struct {
 	sealed bool
 	pins   int // reads in progress
 
-	file    vfs.File    // while it is the active one; the leader's
-	aead    cipher.AEAD // seals puts, nil in the clear; the leader's
-	written int64       // end of what was written; the leader's
-	synced  int64       // end of what is durable; the leader's
+	// Of the active one, with the pen: see writer.
+	file    vfs.File
+	aead    cipher.AEAD // seals puts, nil in the clear
+	written int64       // end of what was written
+	synced  int64       // end of what is durable
+	failed  error       // of a write that failed: it takes nothing more
 
 	told map[int64]bool // positions of damage that was reported; the reader's and recovery's
 }

@@ -16,23 +16,57 @@ import (
 // segments are used at once.
 const retryStart = time.Second
 
+// makeRoom starts a segment for n more bytes. On a full disk that may be one whose events are all gone, once that is
+// durable.
+func (w *writer) makeRoom(n int64) error {
+	err := w.advance(n)
+	if errors.Is(err, ErrNoSpace) && w.recycle() {
+		err = w.advance(n)
+	}
+	return err
+}
+
+// recycle makes the segments reusable now that have no events left, by a checkpoint that lists none of them. One of them
+// may be the active one: where the disk has no space for another, it would otherwise be full for ever.
+func (w *writer) recycle() bool {
+	if w.active != nil && w.l.drained(w.active) {
+		w.seal(w.active)
+	}
+	w.takeAcks()
+	if w.l.countSettling() == 0 {
+		return false
+	}
+	w.unsaved = true // the one that was sealed took what was acknowledged with it
+	return w.saveAcks() == nil
+}
+
+// drained reports whether all events of a segment are gone.
+func (l *Log) drained(s *segment) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return s.live == 0 && s.pins == 0
+}
+
 // advance seals the active segment and starts another that has room for a record of n bytes.
 func (w *writer) advance(n int64) error {
 	if err := w.sync(); err != nil {
 		w.abandon(nil, err)
-		w.unsaved = true
 	}
 	seg, err := w.obtain(n)
 	if err != nil {
 		return err
 	}
 	// From the moment that a successor may be on the disk, the old one takes nothing.
-	if w.active != nil {
+	switch {
+	case w.active == nil:
+	case w.active.failed != nil:
+		w.abandon(nil, w.active.failed)
+	default:
 		w.seal(w.active)
 	}
 	if err := w.start(seg); err != nil {
 		err = errors.Join(err, seg.file.Close(), w.l.opts.FS.Remove(seg.path))
-		w.why, w.retry = fmt.Errorf("starting segment %s: %w", seg.path, err), time.Now().Add(retryStart)
+		w.refuse(fmt.Errorf("starting segment %s: %w", seg.path, err), 0)
 		return w.why
 	}
 	w.active = seg
@@ -40,11 +74,12 @@ func (w *writer) advance(n int64) error {
 	w.l.mu.Lock()
 	w.l.segments = append(w.l.segments, seg)
 	w.l.mu.Unlock()
-	w.l.settleReleased()
+	w.settle(w.l.countSettling())
 	signal(w.l.kick) // the next switch must not wait for zeros
 	if len(w.l.opts.Dirs) > 1 {
 		// So that recovery knows of the segment even if its directory is not there. Its events are safe without.
-		if err := w.l.saveCheckpoint(w.snapshot()); err != nil {
+		snap := w.snapshot()
+		if err := w.withoutPen(func() error { return w.l.saveCheckpoint(snap) }); err != nil {
 			w.l.opts.Log.Warn("a new segment could not be entered in the checkpoint", "segment", seg.path, "error", err)
 		}
 	}
@@ -57,12 +92,13 @@ func (w *writer) seal(seg *segment) {
 		w.l.opts.Log.Warn("closing a segment failed", "segment", seg.path, "error", err)
 	}
 	seg.file, w.active = nil, nil
+	if seg.synced < seg.written {
+		w.unsaved = true // nobody will sync the acknowledgements at its end
+	}
 	w.l.mu.Lock()
 	defer w.l.mu.Unlock()
 	seg.sealed = true
-	if seg.synced == seg.written {
-		seg.end = seg.written
-	}
+	seg.end = max(seg.end, seg.synced)
 	w.l.releaseIfEmpty(seg)
 }
 
@@ -74,22 +110,31 @@ func (w *writer) obtain(n int64) (*segment, error) {
 	need := int64(segmentStart) + 2*recordSize(snapshotFixed+12+(len(w.l.segments)+1)*extentSize+16*(len(w.l.gone)+1)) + n
 	seg := w.l.takeFree(need, w.l.opts.Dirs[w.dir])
 	w.l.mu.Unlock()
-	if seg == nil && time.Now().Before(w.retry) {
+	size := max(w.l.opts.SegmentSize, align(need, vfs.SectorSize))
+	if seg == nil && size >= w.refused && time.Now().Before(w.retry) {
 		return nil, w.why
 	}
 	var err error
 	if seg != nil {
 		seg.file, err = w.l.opts.FS.OpenFile(seg.path, os.O_RDWR, 0o644)
 	} else {
-		seg, err = w.create(max(w.l.opts.SegmentSize, align(need, vfs.SectorSize)))
+		seg, err = w.create(size)
+		if errors.Is(err, ErrNoSpace) && w.l.dropFree(need) {
+			seg, err = w.create(size)
+		}
 	}
 	if err != nil {
-		w.why, w.retry = err, time.Now().Add(retryStart)
+		w.refuse(err, size)
 		return nil, err
 	}
 	w.retry = time.Time{}
 	w.dir = (w.dir + 1) % len(w.l.opts.Dirs)
 	return seg, nil
+}
+
+// refuse has segments of this size and more refused for a while.
+func (w *writer) refuse(why error, size int64) {
+	w.why, w.refused, w.retry = why, size, time.Now().Add(retryStart)
 }
 
 // takeFree takes a free segment of enough bytes, in this directory if there is one. mu is held.
@@ -115,7 +160,11 @@ func (w *writer) create(size int64) (*segment, error) {
 	for i := range w.l.opts.Dirs {
 		dir := w.l.opts.Dirs[(w.dir+i)%len(w.l.opts.Dirs)]
 		w.slot++
-		seg, err := w.createIn(dir, w.slot, size)
+		var seg *segment
+		err := w.withoutPen(func() (err error) {
+			seg, err = w.l.createIn(dir, w.slot, size)
+			return err
+		})
 		if err == nil {
 			return seg, nil
 		}
@@ -124,12 +173,13 @@ func (w *writer) create(size int64) (*segment, error) {
 	return nil, errors.Join(errs...)
 }
 
-func (w *writer) createIn(dir string, slot uint32, size int64) (*segment, error) {
-	fsys := w.l.opts.FS
+// createIn makes a file of zeros.
+func (l *Log) createIn(dir string, slot uint32, size int64) (*segment, error) {
+	fsys := l.opts.FS
 	avail, err := vfs.DiskFree(fsys, dir)
-	if err == nil && avail < uint64(size+w.l.opts.MinFree) {
+	if err == nil && avail < uint64(size+l.opts.MinFree) {
 		return nil, fmt.Errorf("%w in %s: %d bytes are free, %d are needed and %d kept for others; free some or acknowledge events",
-			ErrNoSpace, dir, avail, size, w.l.opts.MinFree)
+			ErrNoSpace, dir, avail, size, l.opts.MinFree)
 	}
 	seg := &segment{dir: dir, slot: slot, path: filepath.Join(dir, segmentName(slot)), size: size}
 	seg.file, err = fsys.OpenFile(seg.path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
@@ -224,26 +274,59 @@ func (l *Log) releaseIfEmpty(s *segment) {
 	l.released = append(l.released, s)
 }
 
-// settleReleased makes segments reusable whose acknowledgements have become durable, and removes what
-// is more than is kept.
-func (l *Log) settleReleased() {
+// countSettling returns how many segments wait for acknowledgements to be durable. Only who leads takes some away.
+func (l *Log) countSettling() int {
 	l.mu.Lock()
-	var surplus []*segment
-	for _, s := range l.settling {
+	defer l.mu.Unlock()
+	return len(l.settling)
+}
+
+// settle makes the first n of the segments reusable that waited for their acknowledgements to be durable, and removes what
+// is more than is kept.
+func (w *writer) settle(n int) {
+	if surplus := w.l.keepFree(n); len(surplus) > 0 {
+		_ = w.withoutPen(func() error { w.l.removeSegments(surplus); return nil })
+	}
+}
+
+// keepFree moves the first n segments from those that are settling to the free ones, and returns those that are too many.
+func (l *Log) keepFree(n int) (surplus []*segment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.settling[:n] {
 		if len(l.free) < l.opts.KeepFree && s.size == l.opts.SegmentSize {
 			l.free = append(l.free, s)
 		} else {
 			surplus = append(surplus, s)
 		}
 	}
-	clear(l.settling)
-	l.settling = l.settling[:0]
-	l.mu.Unlock()
-	for _, s := range surplus {
+	l.settling = slices.Delete(l.settling, 0, n)
+	return surplus
+}
+
+// removeSegments removes files that nothing refers to any more.
+func (l *Log) removeSegments(list []*segment) {
+	for _, s := range list {
 		if err := l.opts.FS.Remove(s.path); err != nil {
 			l.opts.Log.Warn("removing a segment that is not needed failed; it is taken up at the next start", "segment", s.path, "error", err)
 		}
 	}
+}
+
+// dropFree removes free segments of less than need bytes, to make space for a larger one; false if there are none.
+func (l *Log) dropFree(need int64) bool {
+	small := func(s *segment) bool { return s.size < need }
+	l.mu.Lock()
+	var drop []*segment
+	for _, s := range l.free {
+		if small(s) {
+			drop = append(drop, s)
+		}
+	}
+	l.free = slices.DeleteFunc(l.free, small)
+	l.mu.Unlock()
+	l.removeSegments(drop)
+	return len(drop) > 0
 }
 
 // prepare makes one free segment if there is none, so that a switch does not wait for its zeros. It is
@@ -265,7 +348,7 @@ func (l *Log) prepare() error {
 	if err != nil {
 		return err
 	}
-	seg, err := l.writer.createIn(dir, slot, l.opts.SegmentSize)
+	seg, err := l.createIn(dir, slot, l.opts.SegmentSize)
 	if err != nil {
 		return nil //nolint:nilerr // the switch that needs it tries again and tells
 	}

@@ -272,7 +272,6 @@ func (d *delivery) ack() error {
 	// After any other error the log does not hand them out again either, as long as it is open.
 	o.inFlight -= d.events
 	o.stored -= d.events
-	o.changes.Add(1)
 	o.count()
 	o.recount()
 	o.serve()

@@ -113,7 +113,6 @@ func (o *opened) through(n int, at time.Time) {
 	}
 	o.promised -= n
 	o.stored += n
-	o.changes.Add(1)
 	o.counters.PutSuccess.Add(n)
 	o.count()
 	o.arrived()

@@ -25,7 +25,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,11 +84,7 @@ type opened struct {
 	last       flow.Stats // at Close
 
 	damaged  atomic.Bool           // the log lost events: stored is too high
-	changes  atomic.Uint64         // puts and acknowledgements so far
 	diskFull atomic.Pointer[error] // of the latest put, if it met a full disk
-
-	stop context.CancelFunc // of the checkpoints
-	done sync.WaitGroup
 }
 
 // Open opens the log and recovers what a crash left. After an error, and after Close, it may be called again.
@@ -116,21 +111,15 @@ func (s *Store) Open(opts Options) error {
 	o.stored, o.unread = found.Events, found.Oldest
 	s.counters.Capacity.Set(int64(opts.Capacity))
 	s.counters.Size.Set(int64(o.stored))
-	ctx, cancel := context.WithCancel(context.Background())
-	o.stop = cancel
-	o.done.Go(func() { o.checkpoints(ctx) })
 	s.now.Store(o)
 	return nil
 }
 
-// never is an interval for what does not happen by itself.
-const never = time.Duration(math.MaxInt64)
-
-// logOptions returns the log's options: checkpoints are made here, where failures are counted.
+// logOptions returns the log's options, with hooks that count what only the log knows.
 func (o *opened) logOptions() wal.Options {
 	w := o.opts.Log
-	w.MaxEvents, w.CheckpointInterval = 0, never
-	damaged := w.Hooks.Damaged
+	w.MaxEvents = 0
+	damaged, failed := w.Hooks.Damaged, w.Hooks.CheckpointFailed
 	w.Hooks.Damaged = func(d wal.Damage) {
 		o.damaged.Store(true)
 		o.counters.TakeErrors.Add(1)
@@ -138,51 +127,13 @@ func (o *opened) logOptions() wal.Options {
 			damaged(d)
 		}
 	}
+	w.Hooks.CheckpointFailed = func(err error) {
+		o.counters.CheckpointErrors.Add(1)
+		if failed != nil {
+			failed(err)
+		}
+	}
 	return w
-}
-
-const defaultCheckpointInterval = 30 * time.Second
-
-// checkpoints writes a checkpoint at each interval in which something has changed.
-func (o *opened) checkpoints(ctx context.Context) {
-	interval := o.opts.Log.CheckpointInterval
-	if interval <= 0 {
-		interval = defaultCheckpointInterval
-	}
-	ticks := time.NewTicker(interval)
-	defer ticks.Stop()
-	var written uint64
-	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticks.C:
-		}
-		changes := o.changes.Load()
-		if changes == written {
-			continue
-		}
-		err := o.log.Checkpoint()
-		if err == nil {
-			written = changes
-		} else {
-			o.counters.CheckpointErrors.Add(1)
-		}
-		if failed := err != nil; failed != failing {
-			failing = failed
-			o.tellCheckpoint(err)
-		}
-	}
-}
-
-// tellCheckpoint logs that checkpoints have begun or ceased to fail.
-func (o *opened) tellCheckpoint(err error) {
-	if err != nil {
-		o.slog.Warn("writing a checkpoint failed, nothing is lost by that; it is tried again at the next interval", "error", err)
-		return
-	}
-	o.slog.Info("checkpoints are written again")
 }
 
 // Close ends what waits with ErrClosed and makes everything durable. What is not acknowledged, open deliveries
@@ -192,8 +143,6 @@ func (s *Store) Close() error {
 	if o == nil || !o.shut() {
 		return nil
 	}
-	o.stop()
-	o.done.Wait()
 	return o.log.Close()
 }
 

@@ -3,7 +3,6 @@
 package examples
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/flume-go/flume/property"
 )
@@ -24,24 +22,14 @@ import (
 // example is a configuration, with what has to be different so that several can
 // run on one machine: ports and directories.
 type example struct {
-	file      string
-	override  string // a second file, which wins
-	dir       string // all output is below it
-	settings  map[string]string
-	listeners []listener
+	file     string
+	override string // a second file, which wins
+	dir      string // all output is below it
+	settings map[string]string
+	inputs   []input
 }
 
-// listener is a source that takes lines from anyone.
-type listener struct {
-	source  string
-	network string // "tcp" or "udp"
-	port    int
-}
-
-// sourceNetworks are the types of listeners.
-var sourceNetworks = map[string]string{"netcat": "tcp", "netcatudp": "udp"}
-
-var portKey = regexp.MustCompile(`^a1\.(sources|sinks)\.[^.]+\.port$`)
+var portKey = regexp.MustCompile(`^a1\.(sources|sinks)\.[^.]+\.ports?$`)
 
 func prepare(t *testing.T, file string) *example {
 	t.Helper()
@@ -60,14 +48,18 @@ func prepare(t *testing.T, file string) *example {
 		key, value := e.Key, e.Value.Text
 		switch {
 		case portKey.MatchString(key):
-			if ports[value] == 0 {
-				ports[value] = freePort(t)
+			var free []string
+			for port := range strings.FieldsSeq(value) {
+				if ports[port] == 0 {
+					ports[port] = freePort(t)
+				}
+				free = append(free, strconv.Itoa(ports[port]))
 			}
-			value = strconv.Itoa(ports[value])
+			value = strings.Join(free, " ")
 			fmt.Fprintf(&changed, "%s = %s\n", key, value)
 		case strings.HasPrefix(value, "/tmp/"):
-			value = filepath.Join(x.dir, strings.TrimPrefix(value, "/tmp/"))
-			fmt.Fprintf(&changed, "%s = %s\n", key, value)
+			value = x.dir + strings.TrimPrefix(value, "/tmp")
+			fmt.Fprintf(&changed, "%s = %s\n", key, strings.ReplaceAll(value, `\`, `\\`))
 		}
 		x.settings[key] = value
 	}
@@ -76,13 +68,8 @@ func prepare(t *testing.T, file string) *example {
 		t.Fatal(err)
 	}
 	for _, name := range strings.Fields(x.settings["a1.sources"]) {
-		prefix := "a1.sources." + name + "."
-		if network := sourceNetworks[x.settings[prefix+"type"]]; network != "" {
-			port, err := strconv.Atoi(x.settings[prefix+"port"])
-			if err != nil {
-				t.Fatal(err)
-			}
-			x.listeners = append(x.listeners, listener{name, network, port})
+		if in, ok := x.input(t, name); ok {
+			x.inputs = append(x.inputs, in)
 		}
 	}
 	return x
@@ -131,45 +118,6 @@ func (x *example) readable() bool {
 }
 
 func (x *example) output(t *testing.T) string { return readFiles(t, x.dir) }
-
-// lines is how many lines each listening source is sent.
-const lines = 50
-
-// send sends lines and returns them once they are acknowledged, or, where the
-// protocol has no acknowledgement, counted.
-func (l listener) send(t *testing.T, p *process) []string {
-	t.Helper()
-	conn, err := net.DialTimeout(l.network, fmt.Sprintf("127.0.0.1:%d", l.port), readyWithin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(deliverWithin)); err != nil {
-		t.Fatal(err)
-	}
-	sent := make([]string, lines)
-	for i := range sent {
-		// Short enough for the logger sink, which shows 16 bytes.
-		sent[i] = fmt.Sprintf("%s-%03d.", l.source, i)
-		if _, err := fmt.Fprintln(conn, sent[i]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if l.network == "udp" {
-		p.poll(t, deliverWithin, "to receive datagrams", func(ctx context.Context) (bool, string) {
-			m, err := p.counters(ctx)
-			return err == nil && m["SOURCE."+l.source]["EventAcceptedCount"] == strconv.Itoa(lines), fmt.Sprint(m, err)
-		})
-		return sent
-	}
-	answers := bufio.NewScanner(conn)
-	for i := range sent {
-		if !answers.Scan() || answers.Text() != "OK" {
-			t.Fatalf("line %d of source %s is answered with %q, %v\n%s", i, l.source, answers.Text(), answers.Err(), &p.log)
-		}
-	}
-	return sent
-}
 
 func (p *process) waitReady(t *testing.T) {
 	t.Helper()

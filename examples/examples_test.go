@@ -28,7 +28,7 @@ const (
 const atOnce = 2
 
 // TestExamples starts an agent with each example, waits until it is ready, sends
-// it input where it listens for lines, waits for that to come out, and stops it.
+// it input where it takes lines, waits for that to come out, and stops it.
 func TestExamples(t *testing.T) {
 	binary := build(t)
 	slots := make(chan struct{}, atOnce)
@@ -76,8 +76,8 @@ func run(t *testing.T, binary, file string) {
 	a.waitReady(t)
 
 	var sent []string
-	for _, l := range x.listeners {
-		sent = append(sent, l.send(t, a)...)
+	for _, in := range x.inputs {
+		sent = append(sent, in.send(t, a)...)
 	}
 	a.waitDelivered(t, x, len(sent))
 	a.stop(t)

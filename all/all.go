@@ -11,6 +11,7 @@ import (
 	_ "github.com/flume-go/flume/sources/netcatudp"
 	_ "github.com/flume-go/flume/sources/seq"
 	_ "github.com/flume-go/flume/sources/stress"
+	_ "github.com/flume-go/flume/sources/taildir"
 
 	_ "github.com/flume-go/flume/interceptors/host"
 	_ "github.com/flume-go/flume/interceptors/regexextractor"

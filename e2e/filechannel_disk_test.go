@@ -125,7 +125,6 @@ func (w *diskWorld) start(t *testing.T) (*victim, *life) {
 	}
 	w.lives = append(w.lives, l)
 	v := startVictim(t, w.root, c.String(), w.metric)
-	l.stopWatch = l.watch()
 	return v, l
 }
 
@@ -143,7 +142,6 @@ func (w *diskWorld) killNow(t *testing.T, v *victim, l *life) {
 	if !v.kill() {
 		t.Fatalf("the agent ended by itself:\n%s", v.log.String())
 	}
-	l.stopWatch()
 	w.report.kills++
 }
 

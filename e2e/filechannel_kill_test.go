@@ -162,7 +162,6 @@ func (w *killWorld) killOnce(t *testing.T) {
 	}
 	v := startVictim(t, w.root, l.conf, w.metric)
 	defer v.kill()
-	stop := l.watch()
 	if !l.early {
 		if !harness.Poll(30*time.Second, func() bool { return w.book.tally().answers > before || !v.running() }) {
 			t.Errorf("life %d: no client was answered:\n%s", len(w.lives), v.log.String())
@@ -173,7 +172,6 @@ func (w *killWorld) killOnce(t *testing.T) {
 	if !v.kill() {
 		t.Fatalf("life %d: the agent ended by itself, with %s:\n%s\nits configuration:\n%s", len(w.lives), v.cmd.ProcessState, v.log.String(), l.conf)
 	}
-	stop()
 	w.report.kills++
 	if l.early {
 		w.report.early++

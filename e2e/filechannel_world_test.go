@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"testing"
@@ -12,13 +11,8 @@ import (
 	"github.com/flume-go/flume/e2e/harness"
 )
 
-const (
-	// ackAge is the age from which an acknowledgement must survive a kill. The log writes it within
-	// milliseconds; the rest is for a disk that is busy with other things.
-	ackAge = 2 * time.Second
-	// drainLimit is how long an agent may take to deliver all that its channel holds.
-	drainLimit = 90 * time.Second
-)
+// drainLimit is how long an agent may take to deliver all that its channel holds.
+const drainLimit = 90 * time.Second
 
 // world is one file channel between a netcat source and file_roll sinks, the agents that live and die on its
 // directories, and what their clients were told.
@@ -39,41 +33,11 @@ func (w *world) addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port)
 
 // life is one run of the agent.
 type life struct {
-	conf    string
-	sinks   []string // directories, each of one sink of this life
-	batch   int      // of each sink
-	killed  time.Time
-	early   bool // killed while it started
-	samples []sizes
-
-	stopWatch func() // ends the sampling
-}
-
-// sizes is how much each sink's directory held at a moment.
-type sizes struct {
-	at    time.Time
-	bytes []int64
-}
-
-// watch notes the sizes of the sinks' files until the function it returns is called.
-func (l *life) watch() (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for ctx.Err() == nil {
-			s := sizes{at: time.Now()}
-			for _, dir := range l.sinks {
-				s.bytes = append(s.bytes, treeSize(dir))
-			}
-			l.samples = append(l.samples, s)
-			pass(ctx, 5*time.Millisecond)
-		}
-	}()
-	return func() {
-		cancel()
-		<-done
-	}
+	conf   string
+	sinks  []string // directories, each of one sink of this life
+	batch  int      // of each sink
+	killed time.Time
+	early  bool // killed while it started
 }
 
 // treeSize returns the bytes of the files of a directory.
@@ -106,7 +70,6 @@ type report struct {
 	delivered, again, torn int
 	lost                   int
 	mostAgain              int
-	oldestAgain            time.Duration
 }
 
 func (r *report) add(o report) {
@@ -120,11 +83,10 @@ func (r *report) add(o report) {
 	r.torn += o.torn
 	r.lost += o.lost
 	r.mostAgain = max(r.mostAgain, o.mostAgain)
-	r.oldestAgain = max(r.oldestAgain, o.oldestAgain)
 }
 
 func (r report) String() string {
 	return fmt.Sprintf("%d kills (%d while starting), %d lines sent, %d acknowledged, %d refused, %d delivered, "+
-		"%d of them again (at most %d by a sink after a kill, the oldest of more than a batch delivered %v before it), %d lost, %d half lines at the end of files",
-		r.kills, r.early, r.issued, r.acked, r.refused, r.delivered, r.again, r.mostAgain, r.oldestAgain.Round(time.Millisecond), r.lost, r.torn)
+		"%d of them again (at most %d by a sink after a kill), %d lost, %d half lines at the end of files",
+		r.kills, r.early, r.issued, r.acked, r.refused, r.delivered, r.again, r.mostAgain, r.lost, r.torn)
 }

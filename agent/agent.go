@@ -160,11 +160,11 @@ func (a *Agent) Stop(ctx context.Context) error {
 	a.drain(limited, t.drainable())
 	errs = append(errs, a.stopSinks(limited, t.sinks))
 	a.waiting.wg.Wait()
-	lost, kept := a.closeChannels(ctx, append(moved, t.channels...), &errs)
+	left := a.closeChannels(ctx, append(moved, t.channels...), &errs)
 	a.setCurrent(nil)
-	a.report(lost, kept)
-	if lost > 0 {
-		errs = append(errs, fmt.Errorf("%d events were in memory channels and could not be delivered in time", lost))
+	a.report(left)
+	if left.lost > 0 {
+		errs = append(errs, fmt.Errorf("%d events were in memory channels and could not be delivered in time", left.lost))
 	}
 	return errors.Join(errs...)
 }
@@ -211,30 +211,49 @@ func (t *topology) drainable() []*channelUnit {
 
 const drainPoll = 5 * time.Millisecond
 
-func (a *Agent) closeChannels(ctx context.Context, channels []*channelUnit, errs *[]error) (lost, kept int) {
+// undelivered is what channels held when they were closed.
+type undelivered struct {
+	lost, kept int
+	unopened   []string // channels that were not open: nobody knows what they have on the disk
+}
+
+func (a *Agent) closeChannels(ctx context.Context, channels []*channelUnit, errs *[]error) (left undelivered) {
 	for _, u := range channels {
-		n := u.channel.Stats().Events
+		u.giveUp()
+		open, n := u.isOpen(), u.channel.Stats().Events
 		err := u.close(ctx)
 		switch {
-		case !u.volatile():
-			if err == nil { // else the error says what became of them
-				kept += n
+		case u.volatile():
+			if n > 0 {
+				left.lost += n
+				u.log.Error("events are lost: the channel is in memory and its sinks did not take them in time", "events", n)
 			}
-		case n > 0:
-			lost += n
-			u.log.Error("events are lost: the channel is in memory and its sinks did not take them in time", "events", n)
+		case !open:
+			left.unopened = append(left.unopened, u.spec.Name)
+		case err == nil: // else the error says what became of them
+			left.kept += n
 		}
 		*errs = append(*errs, err)
 	}
-	return lost, kept
+	return left
 }
 
-func (a *Agent) report(lost, kept int) {
-	if lost > 0 {
-		a.log.Error("agent is stopped", "undelivered_lost", lost, "undelivered_kept_on_disk", kept)
-		return
+// report tells what is left. Events of a channel that was not open are on the disk
+// as they were; how many there are is not known.
+func (a *Agent) report(left undelivered) {
+	level := slog.LevelInfo
+	if left.lost > 0 {
+		level = slog.LevelError
 	}
-	a.log.Info("agent is stopped", "undelivered_lost", 0, "undelivered_kept_on_disk", kept)
+	attrs := []any{"undelivered_lost", left.lost, "undelivered_kept_on_disk", left.kept}
+	if len(left.unopened) > 0 {
+		attrs[3] = "unknown"
+		if left.kept > 0 {
+			attrs[3] = fmt.Sprintf("%d and an unknown number", left.kept)
+		}
+		attrs = append(attrs, "channels_not_open", left.unopened)
+	}
+	a.log.Log(context.Background(), level, "agent is stopped", attrs...)
 }
 
 // Status is the state of one component for health checks and the console.

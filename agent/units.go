@@ -50,7 +50,7 @@ func (u *channelUnit) open() {
 		pause := flow.Backoff{Min: time.Second, Max: 10 * time.Second}
 		for pause.Wait(ctx, 0) {
 			if u.tryOpen(ctx) {
-				u.log.Info("channel is open")
+				u.log.Info("what is connected to the channel waits no longer")
 				return
 			}
 		}
@@ -89,13 +89,19 @@ func (u *channelUnit) isOpen() bool {
 	}
 }
 
-// close ends the tries to open the channel and closes it. What waits for it to be
-// open goes on waiting, should it be opened again.
-func (u *channelUnit) close(ctx context.Context) error {
+// giveUp ends the tries to open the channel: whether it is open does not change
+// after that.
+func (u *channelUnit) giveUp() {
 	if u.cancel != nil {
 		u.cancel()
 	}
 	u.retry.Wait()
+}
+
+// close ends the tries to open the channel and closes it. What waits for it to be
+// open goes on waiting, should it be opened again.
+func (u *channelUnit) close(ctx context.Context) error {
+	u.giveUp()
 	if u.isOpen() {
 		u.mu.Lock()
 		u.ready = make(chan struct{})

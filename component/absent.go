@@ -7,12 +7,12 @@ import "strings"
 // that is registered is never looked for here.
 var absent = map[Kind][]string{
 	KindSource: {
-		"avro", "thrift", "spooldir", "taildir", "syslogtcp", "multiport_syslogtcp", "syslogudp", "http", "jms",
-		"AvroSource", "ThriftSource", "SpoolDirectorySource", "TaildirSource", "SyslogTcpSource", "MultiportSyslogTCPSource",
-		"SyslogUDPSource", "HTTPSource", "JMSSource", "KafkaSource", "ScribeSource", "TwitterSource", "AvroLegacySource", "ThriftLegacySource",
+		"avro", "thrift", "spooldir", "jms",
+		"AvroSource", "ThriftSource", "SpoolDirectorySource", "JMSSource", "KafkaSource", "ScribeSource", "TwitterSource",
+		"AvroLegacySource", "ThriftLegacySource",
 	},
 	KindChannel: {
-		"file", "jdbc", "spillablememory", "FileChannel", "JdbcChannel", "SpillableMemoryChannel", "KafkaChannel",
+		"jdbc", "JdbcChannel", "KafkaChannel",
 	},
 	KindSink: {
 		"avro", "thrift", "hdfs", "irc", "http", "hbase", "asynchbase", "hbase2", "hive", "morphline_solr", "elasticsearch",

@@ -2,14 +2,18 @@ package file
 
 import (
 	"archive/tar"
+	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -279,6 +283,82 @@ func TestWhatCannotBeTakenOver(t *testing.T) {
 		r.close()
 		q.expect(t, newRig(t, empty, q.settings).open())
 	})
+}
+
+// TestTakingOverTellsDamage with its place, as far as there is not too much of it, and passes over it.
+func TestTakingOverTellsDamage(t *testing.T) {
+	for name, tt := range map[string]struct{ damaged, listed int }{"none": {}, "one": {1, 1}, "many": {25, 20}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := leftByJava(t, "clean")
+				all := len(q.want)
+				places := q.damage(t, tt.damaged)
+				r := newRig(t, q.disk, q.settings).open()
+				if got := r.Stats().Events; got != all-tt.damaged {
+					t.Errorf("%d of %d events were taken over, %d are damaged", got, all, tt.damaged)
+				}
+				q.expect(t, r)
+				r.logged(`level=WARN msg="a damaged record of Apache Flume's file channel is skipped"`, tt.listed)
+				r.logged("its files keep them", min(tt.damaged, 1))
+				if tt.damaged == 0 {
+					return
+				}
+				r.logged(fmt.Sprintf(" records=%d listed=%d lost_events=%d subdirectory=apache-flume-2000", tt.damaged, tt.listed, tt.damaged), 1)
+				told := regexp.MustCompile(`file=/channel/data/log-1 offset=(\d+)`).FindAllStringSubmatch(r.log.String(), -1)
+				for i, body := range places[:tt.listed] {
+					at, err := strconv.Atoi(told[i][1])
+					if err != nil || at > body || at < body-200 {
+						t.Errorf("damage at %d is told to be in the record at %d, %v", body, at, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// damage changes a byte of the bodies of the first n events that have long ones, takes them from want, and returns where
+// in the log they are.
+func (q *javaQueue) damage(t *testing.T, n int) (places []int) {
+	t.Helper()
+	logs := make(map[string][]byte)
+	for dir := range strings.SplitSeq(q.settings["dataDirs"], ",") {
+		for _, name := range javaLogs(t, q.disk, q.settings) {
+			path := filepath.Join(dir, name)
+			data, err := vfs.ReadFile(q.disk, path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			logs[path] = data
+		}
+	}
+	q.want = slices.DeleteFunc(q.want, func(line string) bool {
+		body, err := hex.DecodeString(line[strings.LastIndexByte(line, ' ')+1:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 || len(body) < 16 || len(body) > 127 {
+			return false
+		}
+		field := append([]byte{0x12, byte(len(body))}, body...) // of the protocol buffer
+		for _, data := range logs {
+			i := bytes.Index(data, field)
+			if i < 0 {
+				continue
+			}
+			data[i+2] ^= 1
+			places = append(places, i+2)
+			n--
+			return true
+		}
+		return false
+	})
+	if n > 0 {
+		t.Fatalf("%d events fewer than are to be damaged have long bodies", n)
+	}
+	for path, data := range logs {
+		write(t, q.disk, path, data)
+	}
+	return places
 }
 
 func copyTree(t *testing.T, from, to vfs.FS, dir string) {

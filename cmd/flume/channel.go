@@ -104,8 +104,8 @@ checkpoint is good, which keys are needed, and who has the channel open. Of
 directories of Apache Flume all staged events are read, as taking them over
 would.
 
-Exit code 0: here it is, damaged or not. 2: there is no such channel, or it
-cannot be read.`,
+Exit code 0: here it is, damaged or not. 1: files with staged events are missing.
+2: there is no such channel, or it cannot be read.`,
 		Example: `  flume channel inspect -f flume.conf -n a1 -c c1
   flume channel inspect /disk1/flume/c1 /disk2/flume/c1 --checkpoint /var/lib/flume/c1/checkpoint
   flume channel inspect --format json /var/lib/flume/c1/data`,
@@ -120,22 +120,32 @@ cannot be read.`,
 				return err
 			}
 		}
-		if format == "json" {
-			return writeJSON(cmd.OutOrStdout(), reports)
+		if err := writeReports(cmd.OutOrStdout(), reports, format, all); err != nil {
+			return err
 		}
-		for i, r := range reports {
-			if i > 0 {
-				fmt.Fprintln(cmd.OutOrStdout())
-			}
-			if err := r.WriteText(cmd.OutOrStdout(), time.Now(), all); err != nil {
-				return err
-			}
+		if slices.ContainsFunc(reports, func(r *channeltool.Report) bool { return r.MissingFiles > 0 }) {
+			return &exitError{code: exitFail}
 		}
 		return nil
 	})
 	c.Flags().StringVar(&format, "format", "text", "`FORMAT` of what is printed: text or json")
 	c.Flags().BoolVar(&all, "all", false, "show all files, however many")
 	return c
+}
+
+func writeReports(w io.Writer, reports []*channeltool.Report, format string, all bool) error {
+	if format == "json" {
+		return writeJSON(w, reports)
+	}
+	for i, r := range reports {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		if err := r.WriteText(w, time.Now(), all); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func channelVerifyCommand() *cobra.Command {
@@ -233,13 +243,20 @@ func (e *channelExport) run(ctx context.Context, cmd *cobra.Command, queues []ch
 	if len(queues) > 1 {
 		return configError(errors.New("the directories hold events of Apache Flume and of this program; choose with --layout java or --layout wal"))
 	}
+	notes, err := channeltool.Notes(ctx, queues)
+	if err != nil {
+		return err
+	}
+	for _, n := range notes {
+		fmt.Fprintln(cmd.ErrOrStderr(), n)
+	}
 	damaged := 0
 	tell := func(d channeltool.Damage) {
 		damaged++
 		fmt.Fprintln(cmd.ErrOrStderr(), d)
 	}
 	var n int
-	err := e.write(cmd.OutOrStdout(), func(w io.Writer) error {
+	err = e.write(cmd.OutOrStdout(), func(w io.Writer) error {
 		enc, err := channeltool.NewEncoder(e.format, w)
 		if err != nil {
 			return err

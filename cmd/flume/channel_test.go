@@ -202,6 +202,32 @@ func TestDamagedChannel(t *testing.T) {
 	wantAll(t, "inspect", stdout, "staged      28 events", "quarantine  2 copies")
 }
 
+// TestInspectMissingFiles: the exit code tells a script that events are not where they were.
+func TestInspectMissingFiles(t *testing.T) {
+	t.Parallel()
+	p, confFile, root, _ := stage(t, staging, 30)
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-p.done
+	if code, stdout, stderr := runFlume(t, ".", "channel", "inspect", "-f", confFile); code != exitOK {
+		t.Errorf("inspect of what is whole: exit code %d, %s%s", code, stdout, stderr)
+	}
+	if err := os.Remove(filepath.Join(root, "data1", "segment-00000001.wal")); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, _ := runFlume(t, ".", "channel", "inspect", "-f", confFile)
+	if code != exitFail {
+		t.Errorf("inspect: exit code %d", code)
+	}
+	wantAll(t, "inspect", stdout, "segment-00000001.wal: offset 0: the file is missing; ", "files are missing: ")
+	code, stdout, _ = runFlume(t, ".", "channel", "inspect", "--format", "json", "-f", confFile)
+	var reports []channeltool.Report
+	if err := json.Unmarshal([]byte(stdout), &reports); err != nil || code != exitFail || len(reports) != 1 || reports[0].MissingFiles != 1 {
+		t.Errorf("inspect as JSON: exit code %d, %v, %s", code, err, stdout)
+	}
+}
+
 // TestChannelMistakes gives what is no channel, and expects to be told what it is and what to do.
 func TestChannelMistakes(t *testing.T) {
 	t.Parallel()

@@ -19,6 +19,7 @@ import (
 	"github.com/flume-go/flume/config/load"
 	"github.com/flume-go/flume/internal/launch"
 	"github.com/flume-go/flume/internal/logging"
+	"github.com/flume-go/flume/internal/tlsconf"
 )
 
 // options are what a command line, the options file and flume-env.sh come to.
@@ -159,8 +160,15 @@ func (o *options) environment(ctx context.Context, confDir string) error {
 	if err := o.jvm.Add(os.Getenv("FLUME_JAVA_OPTS")); err != nil {
 		return fmt.Errorf("FLUME_JAVA_OPTS: %w", err)
 	}
+	// Components read system properties of the JVM from the variables that Flume has for them.
+	set := tlsconf.Environment(o.jvm.System)
 	if o.jvm.MaxHeap > 0 {
-		return os.Setenv("FLUME_MAX_HEAP", strconv.FormatInt(o.jvm.MaxHeap, 10))
+		set["FLUME_MAX_HEAP"] = strconv.FormatInt(o.jvm.MaxHeap, 10)
+	}
+	for k, v := range set {
+		if err := os.Setenv(k, v); err != nil {
+			return fmt.Errorf("setting %s: %w", k, err)
+		}
 	}
 	return nil
 }

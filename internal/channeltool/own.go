@@ -107,7 +107,7 @@ func (q *ownQueue) Inspect(context.Context) (*Report, error) {
 		}
 	}
 	r.Damage = append(r.Damage, lost(found.Unreadable, found.Missing, q.place.Data)...)
-	r.DamageCount = len(r.Damage)
+	r.DamageCount, r.MissingFiles = len(r.Damage), len(found.Missing)
 	if len(found.Missing) > 0 {
 		r.Notes = append(r.Notes, missingRemedy)
 	}

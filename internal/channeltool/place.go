@@ -93,7 +93,7 @@ func Find(p Place) ([]Queue, error) {
 		found = append(found, newJavaQueue(p))
 	}
 	if all.wal && p.Layout != LayoutJava {
-		found = append(found, newOwnQueue(p))
+		found = append(found, withMemory(newOwnQueue(p)))
 	}
 	if len(found) == 0 {
 		return nil, p.nothing(all)

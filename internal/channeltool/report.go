@@ -23,9 +23,11 @@ type Subject struct {
 // Report is what Inspect found.
 type Report struct {
 	Subject
-	Events    int        `json:"events"` // staged: accepted, and not delivered
-	Bytes     int64      `json:"bytes"`  // of their bodies
-	Estimated bool       `json:"bytesEstimated,omitempty"`
+	Events    int   `json:"events"` // staged: accepted, and not delivered
+	Bytes     int64 `json:"bytes"`  // of their bodies
+	Estimated bool  `json:"bytesEstimated,omitempty"`
+	// AtStop is how many of Events are in the log of what a spillable channel had in memory at an orderly stop.
+	AtStop    int        `json:"memoryAtStop,omitempty"`
 	Oldest    *time.Time `json:"oldest,omitempty"`    // no staged event is older
 	LastWrite *time.Time `json:"lastWrite,omitempty"` // of the files with staged events: no event is newer
 
@@ -37,6 +39,7 @@ type Report struct {
 	Quarantine     []Quarantined `json:"quarantine,omitempty"`
 	Damage         []Damage      `json:"damage,omitempty"` // met by the way
 	DamageCount    int           `json:"damageCount"`      // Damage may be cut short
+	MissingFiles   int           `json:"missingFiles"`     // of this program's log, with staged events; each is in Damage, too
 	Java           *JavaDetails  `json:"java,omitempty"`
 }
 

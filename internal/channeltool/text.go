@@ -24,6 +24,9 @@ func (r *Report) WriteText(w io.Writer, now time.Time, all bool) error {
 		staged += ", " + about + exact(r.Bytes)
 	}
 	rows = append(rows, row{"staged", staged})
+	if r.AtStop > 0 {
+		rows = append(rows, row{"", plural(r.AtStop, "event") + " of these were in memory at an orderly stop"})
+	}
 	if r.Oldest != nil {
 		rows = append(rows, row{"oldest", moment(now, *r.Oldest)})
 	}

@@ -43,6 +43,7 @@ type Store struct {
 	path      string
 	store     *jceks.Store
 	password  string
+	listed    map[string]bool   // aliases of the options, in lower case
 	passwords map[string]string // of keys that have one of their own, by alias in lower case
 }
 
@@ -51,12 +52,13 @@ func Open(o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{path: o.Store, passwords: make(map[string]string)}
+	s := &Store{path: o.Store, listed: make(map[string]bool), passwords: make(map[string]string)}
 	var err error
 	if s.password, err = readPassword(o.FS, o.PasswordFile); err != nil {
 		return nil, fmt.Errorf("reading the password of key store %s: %w", o.Store, err)
 	}
 	for _, a := range o.Aliases {
+		s.listed[strings.ToLower(a.Name)] = true
 		if a.PasswordFile == "" {
 			continue
 		}
@@ -80,13 +82,19 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
-// Key returns the AES key of an alias: 16, 24 or 32 bytes, which the caller owns.
+// Key returns the AES key of an alias: 16, 24 or 32 bytes, which the caller owns. One that the options do not list is
+// tried with the password of the key store.
 func (s *Store) Key(alias string) ([]byte, error) {
 	password, own := s.passwords[strings.ToLower(alias)]
 	if !own {
 		password = s.password
 	}
 	k, err := s.store.Key(alias, password)
+	if err != nil && !s.listed[strings.ToLower(alias)] {
+		// The password is the least likely cause: somebody removed the alias before its files were used up.
+		return nil, fmt.Errorf("the key %[1]q is not among encryption.keyProvider.keys: add it there, and the file of its password as encryption.keyProvider.keys.%[1]s.passwordFile unless it is that of the key store "+
+			"(a command without a configuration: --key %[1]s=FILE); key store %[2]s with its own password: %[3]w", alias, s.path, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("key store %s: %w", s.path, err)
 	}

@@ -63,6 +63,25 @@ func TestKey(t *testing.T) {
 	}
 }
 
+// TestKeyThatIsNotListed: what keys have a password of their own for is told before the password is blamed.
+func TestKeyThatIsNotListed(t *testing.T) {
+	s, err := Open(Options{FS: files(t), Store: "/aes.jceks", PasswordFile: "/store.password", Aliases: []Alias{{Name: "other"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Key("key-0")
+	if err == nil || !errors.Is(err, jceks.ErrPassword) || !strings.HasPrefix(err.Error(), `the key "key-0" is not among encryption.keyProvider.keys: add it there`) ||
+		!strings.Contains(err.Error(), "encryption.keyProvider.keys.key-0.passwordFile") {
+		t.Errorf("a key that is not listed: %v", err)
+	}
+	if _, err := s.Key("key-1"); err != nil {
+		t.Errorf("one with the password of the store: %v", err)
+	}
+	if _, err := s.Key("other"); !errors.Is(err, jceks.ErrNoKey) || strings.Contains(err.Error(), "encryption.keyProvider") {
+		t.Errorf("one that is listed and not there: %v", err)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		store, password string

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -116,7 +117,7 @@ func (c *Channel) open(ctx context.Context) (err error) {
 	if err := c.Store.Open(store.Options{
 		Log: o, Capacity: c.limits.Capacity, Batch: c.cfg.TransactionCapacity, Wait: c.limits.Wait,
 	}); err != nil {
-		return errors.Join(err, locks.Close())
+		return errors.Join(withRemedy(err, o), locks.Close())
 	}
 	c.locks = locks
 	if c.takeover != nil && !c.settleTakeover() {
@@ -125,6 +126,20 @@ func (c *Channel) open(ctx context.Context) (err error) {
 		c.watch.Go(func() { c.watchTakeover(watching) })
 	}
 	return nil
+}
+
+// withRemedy names the property by which a log with these options opens without files that are missing, if there are
+// any. The log has given up its locks with the failed attempt.
+func withRemedy(err error, o wal.Options) error {
+	if o.AllowMissing {
+		return err
+	}
+	o.Log, o.Hooks = nil, wal.Hooks{} // nothing happens to the log: it is looked at
+	found, inspectErr := wal.Inspect(o)
+	if inspectErr != nil || !slices.ContainsFunc(found.Missing, func(m wal.MissingSegment) bool { return !m.Present }) {
+		return err
+	}
+	return fmt.Errorf("files of the log are missing (with allowMissingSegments = true the channel opens and gives their events up): %w", err)
 }
 
 func (c *Channel) hooks() wal.Hooks {

@@ -159,9 +159,27 @@ func (c *Channel) copyJava(ctx context.Context, o wal.Options) (err error) {
 		return err
 	}
 	c.takeover = done
+	c.tellDamage(&r, done.aside())
 	c.env.Log.Info("the events of Apache Flume's file channel are taken over; its files stay until the last of them is delivered",
 		"events", r.Delivered, "bytes", r.DeliveredBytes, "unreadable", r.Lost, "took", time.Since(start).Round(time.Millisecond))
 	return nil
+}
+
+// toldDamages bounds the damaged places of which each gets a line of the log.
+const toldDamages = 20
+
+// tellDamage tells what of Apache Flume's files could not be read, with its place: an operator decides whether to
+// look for the events there, as long as the files are kept.
+func (c *Channel) tellDamage(r *javachannel.Report, aside string) {
+	if r.CorruptCount == 0 {
+		return
+	}
+	told := r.Corrupt[:min(len(r.Corrupt), toldDamages)]
+	for _, d := range told {
+		c.env.Log.Warn("a damaged record of Apache Flume's file channel is skipped", "file", d.File, "offset", d.Offset, "reason", d.Reason)
+	}
+	c.env.Log.Warn("damaged records of Apache Flume's file channel were not taken over; its files keep them, and are moved aside and not removed once all else is delivered; flume channel verify lists all damage",
+		"records", r.CorruptCount, "listed", len(told), "lost_events", r.Lost, "subdirectory", aside)
 }
 
 // fill removes what there is of the log, writes it anew with all events of from, and returns the number that follows.

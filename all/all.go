@@ -7,10 +7,13 @@ package all
 
 import (
 	_ "github.com/flume-go/flume/sources/exec"
+	_ "github.com/flume-go/flume/sources/multiportsyslogtcp"
 	_ "github.com/flume-go/flume/sources/netcat"
 	_ "github.com/flume-go/flume/sources/netcatudp"
 	_ "github.com/flume-go/flume/sources/seq"
 	_ "github.com/flume-go/flume/sources/stress"
+	_ "github.com/flume-go/flume/sources/syslogtcp"
+	_ "github.com/flume-go/flume/sources/syslogudp"
 	_ "github.com/flume-go/flume/sources/taildir"
 
 	_ "github.com/flume-go/flume/interceptors/host"

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	scanChunk  = 256 << 10
-	keptBuffer = 1 << 20 // a buffer that grew larger, for one record, is not kept
+	firstChunk = 64 << 10 // of a segment, whose first record may be all that is wanted; then ever more
+	scanChunk  = 1 << 20
+	keptBuffer = 4 << 20 // a buffer that grew larger, for one record, is not kept
 )
 
 // Damage is a part of a segment that should hold records and does not.
@@ -37,9 +38,10 @@ type scanner struct {
 	end  int64       // nothing is read behind it
 	aead cipher.AEAD // opens puts; nil if they are in the clear, or need not be opened
 
-	buf  []byte
-	off  int64 // of buf in the file
-	fill int   // bytes of buf that are read
+	buf   []byte
+	off   int64 // of buf in the file
+	fill  int   // bytes of buf that are read
+	ahead int   // how much was read at a time lately
 
 	plain []byte // a put that was opened
 	bound sealedWith
@@ -60,18 +62,24 @@ func (s *scanner) window(pos int64, n int) ([]byte, error) {
 	if pos >= s.off && pos+int64(n) <= s.off+int64(s.fill) {
 		return s.buf[pos-s.off:][:n], nil
 	}
-	size := int(min(int64(max(n, scanChunk)), s.end-pos))
+	// What was read of it already moves to the front: large records would otherwise be read twice.
+	var kept []byte
+	if pos >= s.off && pos < s.off+int64(s.fill) {
+		kept = s.buf[pos-s.off : s.fill]
+	}
+	s.ahead = min(max(firstChunk, 2*s.ahead), scanChunk)
+	size := int(min(int64(max(n, s.ahead)), s.end-pos))
 	if cap(s.buf) < size || cap(s.buf) > keptBuffer && size <= scanChunk {
 		s.buf = make([]byte, max(size, min(scanChunk, 1<<bits.Len(uint(size)))))
 	}
 	s.buf = s.buf[:cap(s.buf)]
-	s.off, s.fill = pos, 0
-	got, err := readFull(s.file, s.buf[:size], pos)
+	s.off, s.fill = pos, copy(s.buf, kept)
+	got, err := readFull(s.file, s.buf[s.fill:size], pos+int64(s.fill))
 	if err != nil {
 		return nil, fmt.Errorf("reading segment %s at offset %d: %w", s.seg.path, pos, err)
 	}
-	s.fill = got
-	return s.buf[:min(n, got)], nil
+	s.fill += got
+	return s.buf[:min(n, s.fill)], nil
 }
 
 // read returns the record at pos, false if there is no good one.

@@ -7,6 +7,7 @@ package all
 
 import (
 	_ "github.com/flume-go/flume/sources/exec"
+	_ "github.com/flume-go/flume/sources/http"
 	_ "github.com/flume-go/flume/sources/multiportsyslogtcp"
 	_ "github.com/flume-go/flume/sources/netcat"
 	_ "github.com/flume-go/flume/sources/netcatudp"

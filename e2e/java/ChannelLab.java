@@ -39,8 +39,8 @@ import org.apache.flume.event.EventBuilder;
  * take N BATCH                   committed takes
  * take-rollback N                one transaction of takes, rolled back
  * checkpoint                     as the channel does from time to time
- * load PUTTERS TAKERS SIZE       goes on until the process is killed; numbers of events whose take was
- *                                committed go to the file F.taken
+ * load PUTTERS TAKERS SIZE       goes on until the process is killed; numbers of events whose take is about
+ *                                to be committed go to the file F.taken with a ?, then without one
  * child ID DELAY … end           the lines between run in another process, killed DELAY ms after "load"
  * wait                           for all children to have been killed
  * drain F OUT k=v…               takes everything and writes it to the file OUT
@@ -283,6 +283,9 @@ public final class ChannelLab {
         }
       } catch (ChannelException e) {
         commit = false; // it is full
+      }
+      if (commit && taken != null) { // a kill may come behind the commit
+        note(taken, numbers.toString().replaceAll("(?m)^(?=.)", "?"));
       }
       finish(t, commit);
       if (commit && taken != null) {

@@ -8,7 +8,7 @@ LINT      := $(TOOLS)/golangci-lint
 LINT_VERSION := v2.15.0
 FUZZTIME  ?= 30s
 
-.PHONY: all build test race tools lint generate check examples fuzz crash kill faults bench bench-large bench-peers bench-all e2e stress clean help
+.PHONY: all build test race tools lint generate check examples fuzz crash damage kill faults bench bench-large bench-peers bench-all e2e stress clean help
 
 all: build
 
@@ -52,6 +52,9 @@ stress: ## long randomized runs: reloads under load
 
 crash: ## power cuts and faults at any operation of the log and the file channel, COUNT states on all cores; SEED repeats a run
 	GO=$(GO) ./scripts/crash $(or $(COUNT),20000) $(SEED)
+
+damage: ## a log with one bit inverted, or cut off, at each of its bytes, SIZE (1048576) of them, on all cores
+	GO=$(GO) ./scripts/damage $(or $(SIZE),1048576)
 
 kill: ## kill -9 of an agent with a file channel under load, COUNT times; SEED repeats a run
 	FLUME_KILLS=$(or $(COUNT),1000) FLUME_KILL_SEED=$(SEED) $(GO) test -tags e2e -count=1 -timeout 2h -run 'TestFileChannelKill$$' -v ./e2e

@@ -219,6 +219,10 @@ func (r *recovery) adopt() error {
 			continue
 		}
 		s.events, s.end, s.bytes, s.since = e.events, min(e.end, s.size), e.bytes, e.since
+		if s.size < e.end && e.events.Len() > r.l.gone.count(e.events) {
+			// The file was cut off. Between two records there is no bad one that would tell.
+			r.told(Damage{Segment: s.path, From: s.size, To: e.end})
+		}
 		if s.gen < r.base.gen {
 			l.segments = append(l.segments, s)
 		}

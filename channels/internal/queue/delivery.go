@@ -146,7 +146,7 @@ func (d *delivery) end(acked bool) (batch *event.Batch, gone []segment, err erro
 		q.serve()
 	} else {
 		q.giveBack(d)
-		q.takers.answerFirst()
+		q.takers.AnswerFirst()
 	}
 	q.counters.Size.Set(int64(q.ready))
 	return batch, gone, nil

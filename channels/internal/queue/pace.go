@@ -23,15 +23,15 @@ func (q *Queue) pace() {
 		q.mu.Unlock()
 		return
 	}
-	w := q.paced.join(usage{})
+	w := q.paced.Join(usage{})
 	q.mu.Unlock()
 	t := time.NewTimer(paceLimit)
 	defer t.Stop()
 	select {
-	case <-w.answer: //nolint:errcheck // nil: the sink has taken, or the queue is closed
+	case <-w.Answer: //nolint:errcheck // nil: the sink has taken, or the queue is closed
 	case <-t.C:
 		q.mu.Lock()
-		if q.paced.leave(w) {
+		if q.paced.Leave(w) {
 			q.unpaced = true
 		}
 		q.mu.Unlock()
@@ -42,6 +42,6 @@ func (q *Queue) pace() {
 func (q *Queue) took() {
 	q.unpaced = false
 	if q.readyBytes <= paceBytes/2 {
-		q.paced.answerAll(nil)
+		q.paced.AnswerAll(nil)
 	}
 }

@@ -34,6 +34,7 @@ import (
 	"time"
 
 	"github.com/flume-go/flume/channels/internal/counters"
+	"github.com/flume-go/flume/channels/internal/line"
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
 )
@@ -57,10 +58,10 @@ type Queue struct {
 	promised usage // space of puts that are not stored yet
 	content
 	deliveries openList
-	putters    line
-	takers     line
-	paced      line // puts that are through and let the sink go first
-	unpaced    bool // the sink did not take while it was let first
+	putters    line.Line[usage]
+	takers     line.Line[usage]
+	paced      line.Line[usage] // puts that are through and let the sink go first
+	unpaced    bool             // the sink did not take while it was let first
 }
 
 // content is what an heir takes over.
@@ -101,9 +102,9 @@ func (q *Queue) Close() {
 		d.state = orphaned
 		q.giveBack(d)
 	}
-	q.putters.answerAll(flow.ErrClosed)
-	q.takers.answerAll(flow.ErrClosed)
-	q.paced.answerAll(nil)
+	q.putters.AnswerAll(flow.ErrClosed)
+	q.takers.AnswerAll(flow.ErrClosed)
+	q.paced.AnswerAll(nil)
 	q.counters.Size.Set(int64(q.ready))
 }
 
@@ -160,7 +161,7 @@ func (q *Queue) store(b *event.Batch, need usage) bool {
 	q.stored.add(need)
 	q.counters.PutSuccess.Add(need.events)
 	q.counters.Size.Set(int64(q.ready))
-	q.takers.answerFirst()
+	q.takers.AnswerFirst()
 	return true
 }
 
@@ -184,18 +185,18 @@ func (q *Queue) take(ctx context.Context, limit int) (*delivery, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.open && q.ready == 0 {
-		w := q.takers.join(usage{})
+		w := q.takers.Join(usage{})
 		q.mu.Unlock()
 		var err error
 		select {
-		case err = <-w.answer:
+		case err = <-w.Answer:
 		case <-ctx.Done():
 			err = ctx.Err()
 		}
 		q.mu.Lock()
 		if err != nil {
-			if !q.takers.leave(w) && q.ready > 0 {
-				q.takers.answerFirst() // w was woken for these events: wake another
+			if !q.takers.Leave(w) && q.ready > 0 {
+				q.takers.AnswerFirst() // w was woken for these events: wake another
 			}
 			return nil, err
 		}
@@ -213,7 +214,7 @@ func (q *Queue) take(ctx context.Context, limit int) (*delivery, error) {
 	}
 	q.counters.TakeAttempt.Add(attempts)
 	if q.ready > 0 {
-		q.takers.answerFirst()
+		q.takers.AnswerFirst()
 	}
 	return d, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/flume-go/flume/event"
@@ -33,7 +32,7 @@ func (q *Queue) acquire(ctx context.Context, need usage) error {
 // await stands in line until space is promised. The lock is held at the call
 // and at the return.
 func (q *Queue) await(ctx context.Context, need usage) error {
-	w := q.putters.join(need)
+	w := q.putters.Join(need)
 	var expired <-chan time.Time
 	if q.limits.Wait > 0 {
 		t := time.NewTimer(q.limits.Wait)
@@ -44,7 +43,7 @@ func (q *Queue) await(ctx context.Context, need usage) error {
 	var err error
 	answered := false
 	select {
-	case err = <-w.answer:
+	case err = <-w.Answer:
 		answered = true
 	case <-ctx.Done():
 		err = ctx.Err()
@@ -54,8 +53,8 @@ func (q *Queue) await(ctx context.Context, need usage) error {
 	if answered {
 		return err
 	}
-	if !q.putters.leave(w) {
-		return <-w.answer // given at the same moment
+	if !q.putters.Leave(w) {
+		return <-w.Answer // given at the same moment
 	}
 	if err == nil {
 		err = q.full(need, true)
@@ -76,9 +75,9 @@ func (q *Queue) fits(need usage) bool {
 
 // serve promises space to those who wait for it, in turn, as far as it goes.
 func (q *Queue) serve() {
-	for len(q.putters) > 0 && q.fits(q.putters[0].need) {
-		q.promised.add(q.putters[0].need)
-		q.putters.answerFirst()
+	for len(q.putters) > 0 && q.fits(q.putters[0].Need) {
+		q.promised.add(q.putters[0].Need)
+		q.putters.AnswerFirst()
 	}
 }
 
@@ -148,44 +147,4 @@ func (r *reservation) Cancel() {
 	defer r.q.mu.Unlock()
 	r.q.promised.sub(r.need)
 	r.q.serve()
-}
-
-// waiter is a goroutine in a line.
-type waiter struct {
-	need   usage
-	answer chan error // gets one answer: nil (it is your turn) or why not
-}
-
-// line is the goroutines that wait, first come first. Guarded by the queue's lock.
-type line []*waiter
-
-func (l *line) join(need usage) *waiter {
-	w := &waiter{need: need, answer: make(chan error, 1)}
-	*l = append(*l, w)
-	return w
-}
-
-// leave reports whether w still stood in line; otherwise it has its answer.
-func (l *line) leave(w *waiter) bool {
-	i := slices.Index(*l, w)
-	if i < 0 {
-		return false
-	}
-	*l = slices.Delete(*l, i, i+1)
-	return true
-}
-
-// answerFirst tells the first in line, if any, that it is its turn.
-func (l *line) answerFirst() {
-	if len(*l) > 0 {
-		(*l)[0].answer <- nil
-		*l = slices.Delete(*l, 0, 1)
-	}
-}
-
-func (l *line) answerAll(err error) {
-	for _, w := range *l {
-		w.answer <- err
-	}
-	*l = nil
 }

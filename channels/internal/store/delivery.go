@@ -154,7 +154,7 @@ func (o *opened) begin(d *delivery, limit int) error {
 	}
 	o.counters.TakeAttempt.Add(attempts)
 	if o.stored > o.inFlight {
-		o.takers.answerFirst() // there is more
+		o.takers.AnswerFirst() // there is more
 	}
 	return nil
 }
@@ -162,7 +162,7 @@ func (o *opened) begin(d *delivery, limit int) error {
 // arrived wakes a take. The lock is held.
 func (o *opened) arrived() {
 	o.arrivals++
-	o.takers.answerFirst()
+	o.takers.AnswerFirst()
 }
 
 // awaitArrival waits until something came after what was seen.
@@ -175,17 +175,17 @@ func (o *opened) awaitArrival(ctx context.Context, seen uint64) error {
 	if o.arrivals != seen {
 		return nil
 	}
-	w := o.takers.join(0)
+	w := o.takers.Join(0)
 	o.mu.Unlock()
 	var err error
 	select {
-	case err = <-w.answer:
+	case err = <-w.Answer:
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
 	o.mu.Lock()
-	if err != nil && !o.takers.leave(w) {
-		o.takers.answerFirst() // w was woken for something that it does not take: wake another
+	if err != nil && !o.takers.Leave(w) {
+		o.takers.AnswerFirst() // w was woken for something that it does not take: wake another
 	}
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/flume-go/flume/event"
@@ -150,7 +149,7 @@ func (o *opened) acquire(ctx context.Context, n int, until time.Time) error {
 
 // await stands in line until space is promised. The lock is held at the call and at the return.
 func (o *opened) await(ctx context.Context, n int, until time.Time) error {
-	w := o.putters.join(n)
+	w := o.putters.Join(n)
 	var expired <-chan time.Time
 	if !until.IsZero() {
 		t := time.NewTimer(time.Until(until))
@@ -161,7 +160,7 @@ func (o *opened) await(ctx context.Context, n int, until time.Time) error {
 	var err error
 	answered := false
 	select {
-	case err = <-w.answer:
+	case err = <-w.Answer:
 		answered = true
 	case <-ctx.Done():
 		err = ctx.Err()
@@ -171,8 +170,8 @@ func (o *opened) await(ctx context.Context, n int, until time.Time) error {
 	if answered {
 		return err
 	}
-	if !o.putters.leave(w) {
-		return <-w.answer // given at the same moment
+	if !o.putters.Leave(w) {
+		return <-w.Answer // given at the same moment
 	}
 	if err == nil {
 		err = o.full(fmt.Sprintf("after waiting %v", o.opts.Wait))
@@ -194,9 +193,9 @@ func (o *opened) room(stored, n int) bool {
 
 // serve promises space to those who wait for it, in turn, as far as it goes. The lock is held.
 func (o *opened) serve() {
-	for len(o.putters) > 0 && o.fits(o.putters[0].events) {
-		o.promised += o.putters[0].events
-		o.putters.answerFirst()
+	for len(o.putters) > 0 && o.fits(o.putters[0].Need) {
+		o.promised += o.putters[0].Need
+		o.putters.AnswerFirst()
 	}
 }
 
@@ -259,44 +258,4 @@ func (r *reservation) Cancel() {
 	if r.events > 0 {
 		r.o.giveUp(r.events)
 	}
-}
-
-// waiter is a goroutine in a line.
-type waiter struct {
-	events int
-	answer chan error // gets one answer: nil (it is your turn) or why not
-}
-
-// line is the goroutines that wait, first come first. The store's lock guards it.
-type line []*waiter
-
-func (l *line) join(events int) *waiter {
-	w := &waiter{events: events, answer: make(chan error, 1)}
-	*l = append(*l, w)
-	return w
-}
-
-// leave reports whether w still stood in line; otherwise it has its answer.
-func (l *line) leave(w *waiter) bool {
-	i := slices.Index(*l, w)
-	if i < 0 {
-		return false
-	}
-	*l = slices.Delete(*l, i, i+1)
-	return true
-}
-
-// answerFirst tells the first in line, if any, that it is its turn.
-func (l *line) answerFirst() {
-	if len(*l) > 0 {
-		(*l)[0].answer <- nil
-		*l = slices.Delete(*l, 0, 1)
-	}
-}
-
-func (l *line) answerAll(err error) {
-	for _, w := range *l {
-		w.answer <- err
-	}
-	*l = nil
 }

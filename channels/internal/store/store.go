@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"github.com/flume-go/flume/channels/internal/counters"
+	"github.com/flume-go/flume/channels/internal/line"
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
 	"github.com/flume-go/flume/wal"
@@ -79,8 +80,8 @@ type opened struct {
 	deliveries map[*delivery]struct{}
 	arrivals   uint64    // grows with everything that can be taken
 	unread     time.Time // when the oldest event in the log that was never taken was put, or a little before
-	putters    line
-	takers     line
+	putters    line.Line[int]
+	takers     line.Line[int]
 	last       flow.Stats // at Close
 
 	damaged  atomic.Bool           // the log lost events: stored is too high
@@ -157,8 +158,8 @@ func (o *opened) shut() bool {
 	o.last.InFlight = 0
 	o.closed = true
 	close(o.closing)
-	o.putters.answerAll(flow.ErrClosed)
-	o.takers.answerAll(flow.ErrClosed)
+	o.putters.AnswerAll(flow.ErrClosed)
+	o.takers.AnswerAll(flow.ErrClosed)
 	for _, p := range o.returned {
 		p.batch.Release()
 	}

@@ -50,7 +50,7 @@ func TestCommands(t *testing.T) {
 	p := startAgent(t, commands)
 	wantAll(t, "the log", p.says(t, "[source dies] the command ended"), "exit status 3", "restartThrottle", "WARN")
 	p.saysTimes(t, "last words", 3)
-	wantAll(t, "the log", p.says(t, "[source nowhere] source"), `starting the command \"/no/such/command\" (property command)`, "no such file")
+	wantAll(t, "the log", p.says(t, "[source nowhere] source failed"), `starting the command \"/no/such/command\" (property command)`, "no such file")
 	p.unhealthy(t, "source", "nowhere", "/no/such/command")
 	pids := []int{p.pidOf(t, "stays"), p.pidOf(t, "deaf")}
 	output, _ := p.read()

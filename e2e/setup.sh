@@ -28,15 +28,27 @@ digest() { cat "$@" | sha256sum | cut -d' ' -f1; }
 # fresh says whether the stamp of a cache folder matches its inputs.
 fresh() { [ -f "$1/.stamp" ] && [ "$(cat "$1/.stamp")" = "$2" ]; }
 
-install_tools() {
-	if command -v java >/dev/null && command -v javac >/dev/null && command -v mvn >/dev/null; then
-		return
-	fi
-	local sudo=
+# packages installs Debian packages that are missing. A service that a package brings is not started: the
+# tests run the programs themselves, with configurations and ports of their own.
+packages() {
+	local missing=() name sudo=
+	for name in "$@"; do
+		dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$name")
+	done
+	[ "${#missing[@]}" -gt 0 ] || return 0
 	[ "$(id -u)" -eq 0 ] || sudo=sudo
-	say "installing a JDK and Maven"
+	say "installing ${missing[*]}"
 	retry $sudo apt-get update -q
-	retry $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends openjdk-17-jdk-headless maven
+	retry $sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+		apt-get install -q -y --no-install-recommends "${missing[@]}"
+}
+
+install_tools() {
+	if ! { command -v java && command -v javac && command -v mvn; } >/dev/null; then
+		packages openjdk-17-jdk-headless maven
+	fi
+	# The clients whose logs and messages the sources read.
+	packages rsyslog rsyslog-gnutls rsyslog-openssl bsdutils nginx-light apache2-bin logrotate curl openssl
 }
 
 # fetch PROFILE copies the jars of a profile of pom.xml into the cache folder of the same name. It works

@@ -98,13 +98,17 @@ func (a *arena) reserve(n int) []byte {
 	return b[:len(b)-1]
 }
 
+// mostGrown is the largest block that is taken for small requests.
+const mostGrown = 64 << 10
+
 // alloc returns n bytes for the caller to fill. Small requests share blocks.
 func (a *arena) alloc(n int) []byte {
 	var buf []byte
 	if last := len(a.blocks) - 1; last >= 0 && len(a.blocks[last])-1-a.used >= n {
 		buf = a.blocks[last][a.used:]
 	} else {
-		buf = a.reserve(max(n, minPooled-1))
+		// As much again as there is: few blocks, and not much of them unused.
+		buf = a.reserve(max(n, min(max(a.total, minPooled), mostGrown)-1))
 	}
 	a.used += n
 	return buf[:n:n]

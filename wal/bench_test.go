@@ -217,10 +217,11 @@ func BenchmarkAppend(b *testing.B) {
 		b.Run(fmt.Sprintf("events=%d/producers=%d/bare=%d/sealed=%v", c.events, c.producers, c.bare, c.sealed), func(b *testing.B) {
 			batch := ids(0, c.events, benchBody-4)
 			defer batch.Release()
-			rec, _, _, err := encodePut(nil, batch.Events(), 0, 0)
-			if err != nil {
+			var put encodedPut
+			if err := put.encode(batch, 0, 0); err != nil {
 				b.Fatal(err)
 			}
+			rec := slices.Concat(put.appendTo(nil)...)
 			var opts Options
 			if c.sealed {
 				opts.Cipher = testCipher("k1")

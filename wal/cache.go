@@ -23,7 +23,7 @@ type cached struct {
 
 // push adds a batch whose record ends at end.
 func (c *cache) push(r *request, seg *segment, end, budget int64) {
-	size := int64(len(r.record))
+	size := r.put.size
 	if c.broken || c.bytes+size > budget {
 		c.broken = true
 		return

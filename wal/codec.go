@@ -4,6 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"slices"
+	"unsafe"
 
 	"github.com/flume-go/flume/event"
 )
@@ -11,28 +14,121 @@ import (
 // putFixed is the part of a put's payload before the index: time and two lengths.
 const putFixed = 16
 
+// putSeparated is set in the length of the index if each body is followed by one byte that is not part of it.
+const putSeparated = 1 << 31
+
+// gatherFrom is the mean length of a piece of the bodies from which on handing all of them to the disk costs less than copying
+// them together: measured, with bodies of 64 bytes to 4 KiB.
+const gatherFrom = 256
+
 // errPayload is wrapped by what the decoders return. As they see only payloads whose checksum
 // is right, it means a defect in the writer, or a very unlikely flip of bits.
 var errPayload = errors.New("payload does not hold what its type says")
 
-// encodePut returns the record of a batch without its header, and the length and checksum of its payload.
-// With room, which is how much longer than needed the payload is for sealing, there is no checksum
-// yet. The record is made in buf if that is large enough.
-func encodePut(buf []byte, events []event.Event, now int64, room int) (record []byte, payload int, crc uint32, err error) {
-	index, strings, bodies := measurePut(events)
-	payload = putFixed + index + strings + bodies + room
-	if payload > maxPayload {
-		return nil, 0, 0, fmt.Errorf("a batch of %d bytes is larger than the most a record holds, %d bytes; make batches smaller", payload, maxPayload)
+// encodedPut is the record of a batch. Its buffers are used again by the next encode.
+type encodedPut struct {
+	head    []byte   // the record's beginning; its header is not filled in yet
+	bodies  [][]byte // what follows: memory of the batch; empty if head has it
+	size    int64    // of the record, with the padding behind it
+	payload int      // length of the payload
+	crc     uint32   // of the payload, if that is not to be sealed
+}
+
+// padding is what fills a record up to its alignment.
+var padding [recordAlign]byte
+
+// appendTo appends the parts of the record to bufs.
+func (e *encodedPut) appendTo(bufs [][]byte) [][]byte {
+	bufs = append(append(bufs, e.head), e.bodies...)
+	if pad := e.size - recordHeader - int64(e.payload); pad > 0 {
+		bufs = append(bufs, padding[:pad])
 	}
-	record = newRecord(buf, payload)
-	p := record[recordHeader : recordHeader+payload]
+	return bufs
+}
+
+// sealable returns the payload, which is all in head, and has the room it was made with at its end.
+func (e *encodedPut) sealable() []byte { return e.head[recordHeader:] }
+
+// reset gives up the memory of the batch, and a buffer that is larger than limit.
+func (e *encodedPut) reset(limit int) {
+	clear(e.bodies)
+	*e = encodedPut{head: e.head[:0], bodies: e.bodies[:0]}
+	if cap(e.head) > limit {
+		e.head = nil
+	}
+	if cap(e.bodies)*int(unsafe.Sizeof(e.head)) > limit {
+		e.bodies = nil
+	}
+}
+
+// encode makes e the record of a batch. With room, which is how much longer than needed the payload is for sealing, there is
+// no checksum yet and head has all of it. Without, the bodies stay where they are if that is faster: they must not change
+// before the record is written.
+func (e *encodedPut) encode(b *event.Batch, now int64, room int) error {
+	events := b.Events()
+	index, strings, bodies := measurePut(events)
+	flags := uint32(0)
+	if room == 0 {
+		flags = e.gather(b)
+	}
+	if flags&putSeparated != 0 {
+		bodies += len(events)
+	}
+	e.payload = putFixed + index + strings + bodies + room
+	if e.payload > maxPayload {
+		return fmt.Errorf("a batch of %d bytes is larger than the most a record holds, %d bytes; make batches smaller", e.payload, maxPayload)
+	}
+	e.size = recordSize(e.payload)
+	copied := len(e.bodies) == 0
+	head := recordHeader + e.payload
+	if !copied {
+		head -= bodies
+	}
+	e.head = slices.Grow(e.head[:0], head)[:head]
+	p := e.head[recordHeader:]
 	le := binary.LittleEndian
 	le.PutUint64(p, uint64(now))
-	le.PutUint32(p[8:], uint32(index))
+	le.PutUint32(p[8:], uint32(index)|flags)
 	le.PutUint32(p[12:], uint32(strings))
-	at := p[putFixed:putFixed]
-	text := p[putFixed+index : putFixed+index]
-	body := p[putFixed+index+strings : putFixed+index+strings]
+	putIndex(p[putFixed:], index, events)
+	if copied {
+		body := p[putFixed+index+strings : putFixed+index+strings]
+		for i := range events {
+			body = append(body, events[i].Body...)
+		}
+	}
+	if room == 0 {
+		e.crc = checksum(p)
+		for _, piece := range e.bodies {
+			e.crc = crc32.Update(e.crc, castagnoli, piece)
+		}
+	}
+	return nil
+}
+
+// gather has the bodies stay where they are, if their pieces are not too small for that, and returns what the
+// record says of them.
+func (e *encodedPut) gather(b *event.Batch) (flags uint32) {
+	var separated bool
+	e.bodies, separated = b.Pieces(e.bodies[:0])
+	total := 0
+	for _, piece := range e.bodies {
+		total += len(piece)
+	}
+	if total < gatherFrom*len(e.bodies) {
+		clear(e.bodies)
+		e.bodies = e.bodies[:0]
+		return 0
+	}
+	if separated && len(e.bodies) > 0 {
+		return putSeparated
+	}
+	return 0
+}
+
+// putIndex writes the index and, behind its length, the strings to p.
+func putIndex(p []byte, length int, events []event.Event) {
+	at, text := p[:0], p[length:length]
 	for i := range events {
 		e := &events[i]
 		at = binary.AppendUvarint(at, uint64(len(e.Body)))
@@ -42,12 +138,7 @@ func encodePut(buf []byte, events []event.Event, now int64, room int) (record []
 			at = binary.AppendUvarint(at, uint64(len(h.Value)))
 			text = append(append(text, h.Key...), h.Value...)
 		}
-		body = append(body, e.Body...)
 	}
-	if room == 0 {
-		crc = checksum(p)
-	}
-	return record, payload, crc, nil
 }
 
 // measurePut returns the lengths of the three parts.
@@ -81,7 +172,7 @@ func decodePut(p []byte, count int) (*event.Batch, int64, error) {
 	}
 	le := binary.LittleEndian
 	now := int64(le.Uint64(p))
-	index, strings := int64(le.Uint32(p[8:])), int64(le.Uint32(p[12:]))
+	index, strings := int64(le.Uint32(p[8:])&^putSeparated), int64(le.Uint32(p[12:]))
 	rest := p[putFixed:]
 	if index+strings > int64(len(rest)) || int64(count) > index/2 {
 		return nil, 0, errPayload
@@ -90,6 +181,9 @@ func decodePut(p []byte, count int) (*event.Batch, int64, error) {
 	// One copy for all keys and values, which are parts of one string.
 	d := putDecoder{batch: b, index: rest[:index], text: b.String(rest[index : index+strings])}
 	d.bodies = b.Copy(rest[index+strings:])
+	if le.Uint32(p[8:])&putSeparated != 0 {
+		d.behind = 1
+	}
 	for range count {
 		if !d.event() {
 			b.Release()
@@ -108,11 +202,15 @@ type putDecoder struct {
 	batch         *event.Batch
 	index, bodies []byte
 	text          string
+	behind        int // bytes behind each body: 1 or 0
 }
 
 // event appends the next event; false if the parts do not have it.
 func (d *putDecoder) event() bool {
-	body, ok := d.length(len(d.bodies))
+	if len(d.bodies) < d.behind {
+		return false
+	}
+	body, ok := d.length(len(d.bodies) - d.behind)
 	if !ok {
 		return false
 	}
@@ -120,14 +218,22 @@ func (d *putDecoder) event() bool {
 	if !ok {
 		return false
 	}
-	e := d.batch.Append(d.bodies[:body])
-	d.bodies = d.bodies[body:]
+	e := d.append(d.bodies[:body+d.behind])
+	d.bodies = d.bodies[body+d.behind:]
 	for range headers {
 		if !d.header(e) {
 			return false
 		}
 	}
 	return true
+}
+
+// append appends an event with this body, with what is behind it.
+func (d *putDecoder) append(body []byte) *event.Event {
+	if d.behind == 0 {
+		return d.batch.Append(body)
+	}
+	return d.batch.AppendLine(body)
 }
 
 // header adds the next header to e.
@@ -207,13 +313,17 @@ func takeRanges(p []byte) (ranges []Range, rest []byte, ok bool) {
 	return ranges, p, true
 }
 
-// putSummary returns when a put was appended and how many bytes its bodies have, of a payload that
+// putSummary returns when a put of count events was appended and how many bytes its bodies have, of a payload that
 // sealing has made longer by overhead.
-func putSummary(p []byte, overhead int) (at, bodies int64) {
+func putSummary(p []byte, count, overhead int) (at, bodies int64) {
 	if len(p) < putFixed {
 		return 0, 0
 	}
 	le := binary.LittleEndian
-	bodies = int64(len(p)-overhead) - putFixed - int64(le.Uint32(p[8:])) - int64(le.Uint32(p[12:]))
+	index := le.Uint32(p[8:])
+	bodies = int64(len(p)-overhead) - putFixed - int64(index&^putSeparated) - int64(le.Uint32(p[12:]))
+	if index&putSeparated != 0 {
+		bodies -= int64(count)
+	}
 	return int64(le.Uint64(p)), max(bodies, 0)
 }

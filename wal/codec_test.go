@@ -11,6 +11,21 @@ import (
 	"github.com/flume-go/flume/internal/vfs"
 )
 
+// payloadOf returns the payload of an encoded put in one piece.
+func payloadOf(e *encodedPut) []byte {
+	return slices.Concat(e.appendTo(nil)...)[recordHeader : recordHeader+e.payload]
+}
+
+// appendLines adds an event for each line of text, as a source of lines does.
+func appendLines(b *event.Batch, text string) {
+	copy(b.Reserve(len(text)), text)
+	for rest := b.Commit(len(text)); len(rest) > 0; {
+		n := bytes.IndexByte(rest, '\n') + 1
+		b.AppendLine(rest[:n])
+		rest = rest[n:]
+	}
+}
+
 // same reports whether two batches have equal events.
 func same(a, b *event.Batch) bool {
 	return slices.EqualFunc(a.Events(), b.Events(), func(x, y event.Event) bool {
@@ -24,6 +39,17 @@ func TestPutRoundTrip(t *testing.T) {
 		"empty header": func(b *event.Batch) { b.SetHeader(b.AppendCopy([]byte("x")), "", "") },
 		"no events":    func(*event.Batch) {},
 		"large":        func(b *event.Batch) { b.AppendCopy(make([]byte, 16<<20)) },
+		"large ones": func(b *event.Batch) {
+			for i := range 5 {
+				b.SetHeader(b.AppendCopy(bytes.Repeat([]byte{byte(i)}, 1000*i)), "k", "v")
+			}
+		},
+		"lines":       func(b *event.Batch) { appendLines(b, strings.Repeat("a line\n\nand\n", 300)) },
+		"a few lines": func(b *event.Batch) { appendLines(b, "\nx\n") },
+		"lines, but one": func(b *event.Batch) {
+			appendLines(b, strings.Repeat("a line\n", 300))
+			b.AppendCopy([]byte("x"))
+		},
 		"long header": func(b *event.Batch) {
 			b.SetHeader(b.AppendCopy([]byte("x")), strings.Repeat("k", 300), strings.Repeat("\x00ü", 70000))
 		},
@@ -38,19 +64,19 @@ func TestPutRoundTrip(t *testing.T) {
 	} {
 		b := event.NewBatch()
 		build(b)
-		rec, n, crc, err := encodePut(nil, b.Events(), 42, 0)
-		if err != nil {
+		var put encodedPut
+		if err := put.encode(b, 42, 0); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		payload := rec[recordHeader : recordHeader+n]
-		if crc != checksum(payload) {
+		payload := payloadOf(&put)
+		if put.crc != checksum(payload) {
 			t.Errorf("%s: the checksum is not that of the payload", name)
 		}
 		got, at, err := decodePut(payload, b.Len())
 		if err != nil || at != 42 || !same(b, got) {
 			t.Errorf("%s: decoded %d events of time %d, %v", name, got.Len(), at, err)
 		}
-		if _, bodies := putSummary(payload, 0); bodies != int64(b.Bytes()) {
+		if _, bodies := putSummary(payload, b.Len(), 0); bodies != int64(b.Bytes()) {
 			t.Errorf("%s: summary says %d bytes of bodies, want %d", name, bodies, b.Bytes())
 		}
 		if _, _, err := decodePut(payload, b.Len()+1); err == nil {
@@ -107,11 +133,17 @@ func TestRangeSet(t *testing.T) {
 // FuzzRecord decodes arbitrary payloads; what decodes survives another round.
 func FuzzRecord(f *testing.F) {
 	b := ids(1, 3, 5)
-	rec, n, _, err := encodePut(nil, b.Events(), 1, 0)
-	if err != nil {
+	var put encodedPut
+	if err := put.encode(b, 1, 0); err != nil {
 		f.Fatal(err)
 	}
-	f.Add(rec[recordHeader:recordHeader+n], 3)
+	f.Add(payloadOf(&put), 3)
+	b = event.NewBatch()
+	appendLines(b, strings.Repeat("a line\n", 50))
+	if err := put.encode(b, 1, 0); err != nil || len(put.bodies) != 1 {
+		f.Fatal(len(put.bodies), err)
+	}
+	f.Add(payloadOf(&put), 50)
 	ack, n := encodeAck(nil, []Range{{1, 2}, {4, 9}})
 	f.Add(ack[recordHeader:recordHeader+n], 0)
 	sealed := &segment{gen: 7}
@@ -138,11 +170,11 @@ func FuzzRecord(f *testing.F) {
 			return
 		}
 		defer b.Release()
-		rec, n, _, err := encodePut(nil, b.Events(), at, 0)
-		if err != nil {
+		var put encodedPut
+		if err := put.encode(b, at, 0); err != nil {
 			t.Fatal(err)
 		}
-		again, _, err := decodePut(rec[recordHeader:recordHeader+n], count)
+		again, _, err := decodePut(payloadOf(&put), count)
 		if err != nil || !same(b, again) {
 			t.Errorf("a put of %d events changed in another round: %v", count, err)
 		}
@@ -228,9 +260,8 @@ func BenchmarkEncode(b *testing.B) {
 			if err := l.encode(r, batch); err != nil {
 				b.Fatal(err)
 			}
-			b.SetBytes(int64(len(r.record)))
+			b.SetBytes(r.put.size)
 			for b.Loop() {
-				r.buf = r.record
 				if err := l.encode(r, batch); err != nil {
 					b.Fatal(err)
 				}

@@ -16,35 +16,28 @@ const maxGroup = 4 << 20
 // request waits in the commit queue. It is one of a put, a wait for acknowledgements, and a task. Requests
 // are reused with their buffers: whoever submits one recycles it, and nobody else keeps it.
 type request struct {
-	record  []byte // of a put, without header; nil for others
-	payload int
-	crc     uint32 // of the payload, if that is not to be sealed
-	batch   *event.Batch
-	bytes   int64 // of the bodies
-	at      int64
-	acks    bool         // waits until what is acknowledged is written, and durable with SyncAcks
-	task    func() error // runs while nobody else leads
+	put   encodedPut
+	batch *event.Batch // of a put; nil for others
+	bytes int64        // of the bodies
+	at    int64
+	acks  bool         // waits until what is acknowledged is written, and durable with SyncAcks
+	task  func() error // runs while nobody else leads
 
 	first uint64        // number of the first event, once written
 	err   error         // how it ended; written by the leader before done
 	done  chan struct{} // nil for who leads at once
 	taken bool          // in a group, or told to lead: too late to withdraw
 	leads bool
-
-	buf []byte // kept for the next record
+	group []*request // of a leader: those it writes together, itself first
 }
 
 var requests = sync.Pool{New: func() any { return new(request) }}
 
-// recycle gives r up, with its buffer unless that is uncommonly large.
+// recycle gives r up, with its buffers unless they are uncommonly large.
 func (r *request) recycle() {
-	if r.record != nil {
-		r.buf = r.record
-	}
-	if cap(r.buf) > maxGroup {
-		r.buf = nil
-	}
-	*r = request{buf: r.buf}
+	r.put.reset(maxGroup)
+	clear(r.group)
+	*r = request{put: r.put, group: r.group[:0]}
 	requests.Put(r)
 }
 
@@ -77,11 +70,9 @@ func (l *Log) Append(ctx context.Context, b *event.Batch) error {
 }
 
 // encode makes r the put of b.
-func (l *Log) encode(r *request, b *event.Batch) (err error) {
-	room := l.keys.overhead()
+func (l *Log) encode(r *request, b *event.Batch) error {
 	r.batch, r.bytes, r.at = b, int64(b.Bytes()), time.Now().UnixNano()
-	r.record, r.payload, r.crc, err = encodePut(r.buf, b.Events(), r.at, room)
-	return err
+	return r.put.encode(b, r.at, l.keys.overhead())
 }
 
 // signal wakes a goroutine that receives from c, now or when it does so next.
@@ -162,49 +153,56 @@ func (l *Log) withdraw(r *request) bool {
 
 // lead writes one group, which r is the first of, and hands leadership on.
 func (l *Log) lead(r *request) error {
-	group := l.takeGroup()
+	l.takeGroup(r)
 	l.writer.pen.Lock()
 	if r.task != nil {
 		r.err = r.task()
 	} else {
-		_ = l.writer.commit(group) // told to each whom it concerns
+		_ = l.writer.commit(r.group) // told to each whom it concerns
 	}
 	l.writer.pen.Unlock()
+	// First of all the disk gets its next work; it is not told with mu held, which all who are told want.
+	if next := l.succeed(r.group); next != nil {
+		next.done <- struct{}{}
+	}
+	for _, m := range r.group {
+		if m != r {
+			m.done <- struct{}{}
+		}
+	}
+	return r.err
+}
+
+// succeed takes a group that is done off the books and returns who leads next, nil if nobody waits.
+func (l *Log) succeed(group []*request) *request {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, m := range group {
 		l.pending -= m.events()
-		if m != r {
-			m.leads = false
-			m.done <- struct{}{}
-		}
+		m.leads = false
 	}
-	clear(group) // they are their owners' again
 	if len(l.queue) == 0 {
 		l.leading = false
-		return r.err
+		return nil
 	}
-	head := l.queue[0]
-	head.taken, head.leads = true, true
-	head.done <- struct{}{}
-	return r.err
+	next := l.queue[0]
+	next.taken, next.leads = true, true
+	return next
 }
 
-// takeGroup takes from the queue what is written together: a task alone.
-func (l *Log) takeGroup() []*request {
+// takeGroup takes from the queue what r, the first, is written together with: a task alone.
+func (l *Log) takeGroup(r *request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n, size := 0, 0
+	n, size := 0, int64(0)
 	for n < len(l.queue) && size < maxGroup && (n == 0 || l.queue[n].task == nil) {
 		l.queue[n].taken = true
-		size += len(l.queue[n].record)
+		size += l.queue[n].put.size
 		n++
 		if l.queue[n-1].task != nil {
 			break
 		}
 	}
-	group := append(l.writer.group[:0], l.queue[:n]...)
-	l.writer.group = group
+	r.group = append(r.group[:0], l.queue[:n]...)
 	l.queue = slices.Delete(l.queue, 0, n)
-	return group
 }

@@ -17,7 +17,6 @@ type writer struct {
 	dir     int    // the next new segment goes there
 	ordinal uint64 // of the latest snapshot taken
 
-	group []*request
 	chunk []*request // puts of the group that are not written yet
 	size  int64      // of the chunk and the acknowledgement record
 	bufs  [][]byte
@@ -49,10 +48,10 @@ func (w *writer) commit(group []*request) error {
 	w.placeAcks()
 	var stuck error
 	for _, r := range group {
-		if r.record == nil {
+		if r.batch == nil {
 			continue
 		}
-		n := int64(len(r.record))
+		n := r.put.size
 		// More than once if acknowledgements have filled the new segment meanwhile.
 		for stuck == nil && !w.fits(n, w.l.opts.AckReserve) {
 			w.flush()
@@ -160,15 +159,15 @@ func (w *writer) fill(chunk []*request, first uint64) {
 		pos += int64(len(rec))
 	}
 	for _, r := range chunk {
-		h := header{length: r.payload, kind: recordPut, synced: w.active.synced, payloadCRC: r.crc, first: first, count: r.events()}
+		h := header{length: r.put.payload, kind: recordPut, synced: w.active.synced, payloadCRC: r.put.crc, first: first, count: r.events()}
 		if w.active.aead != nil {
-			payload := r.record[recordHeader : recordHeader+r.payload]
+			payload := r.put.sealable()
 			sealPut(w.active.aead, w.active.at(pos), &h, payload, &w.bound)
 			h.payloadCRC = checksum(payload)
 		}
-		h.put(r.record, w.active.at(pos))
-		w.bufs = append(w.bufs, r.record)
-		pos += int64(len(r.record))
+		h.put(r.put.head, w.active.at(pos))
+		w.bufs = r.put.appendTo(w.bufs)
+		pos += r.put.size
 		first += uint64(r.events())
 	}
 }
@@ -260,7 +259,7 @@ func (l *Log) publish(seg *segment, end int64, chunk []*request) {
 	}
 	pos := end
 	for _, r := range chunk {
-		pos -= int64(len(r.record))
+		pos -= r.put.size
 	}
 	for _, r := range chunk {
 		n := uint64(r.events())
@@ -268,7 +267,7 @@ func (l *Log) publish(seg *segment, end int64, chunk []*request) {
 		seg.live += n
 		l.stored += n
 		seg.bytes += r.bytes
-		pos += int64(len(r.record))
+		pos += r.put.size
 		l.cache.push(r, seg, pos, l.opts.CacheBytes)
 	}
 	seg.end = end

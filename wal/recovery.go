@@ -345,7 +345,7 @@ func (r *recovery) apply(s *scanner, rec record) {
 
 // addPut enters a put that was read.
 func (s *segment) addPut(rec record) {
-	at, bodies := putSummary(rec.payload, s.sealing.overhead())
+	at, bodies := putSummary(rec.payload, rec.count, s.sealing.overhead())
 	if s.events.Len() == 0 {
 		s.events.From, s.since = rec.first, at
 	}

@@ -46,21 +46,36 @@ func newLogPuts(fsys *countedFS, o putOptions) (*logPuts, error) {
 	return p, nil
 }
 
-// consume reads and acknowledges batch after batch until ctx ends.
+// sinkBatch is how many events the reader takes at once, if they are there: what a sink takes by default.
+const sinkBatch = 100
+
+// consume reads and acknowledges, as the file channel does for a sink, until ctx ends.
 func (p *logPuts) consume(ctx context.Context) error {
+	var taken []wal.Range
 	for {
-		entry, err := p.log.Read(ctx, p.batch)
+		entry, err := p.log.Read(ctx, max(p.batch, sinkBatch))
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
 			return err
 		}
-		entry.Batch.Release()
-		if err := p.log.Ack(entry.Events); err != nil {
+		taken = taken[:0]
+		events := 0
+		for ok := true; ok; {
+			entry.Batch.Release()
+			taken = append(taken, entry.Events)
+			if events += int(entry.Events.Len()); events >= sinkBatch {
+				break
+			}
+			if entry, ok, err = p.log.TryRead(sinkBatch - events); err != nil {
+				return err
+			}
+		}
+		if err := p.log.Ack(taken...); err != nil {
 			return err
 		}
-		p.read.Add(int64(entry.Events.Len()))
+		p.read.Add(int64(events))
 	}
 }
 

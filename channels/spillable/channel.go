@@ -14,6 +14,8 @@ import (
 	"github.com/flume-go/flume/channels/internal/counters"
 	"github.com/flume-go/flume/channels/internal/durable"
 	"github.com/flume-go/flume/channels/internal/heap"
+	"github.com/flume-go/flume/channels/internal/line"
+	"github.com/flume-go/flume/channels/internal/pace"
 	"github.com/flume-go/flume/component"
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
@@ -140,8 +142,10 @@ type opened struct {
 	promised   usage         // memory of puts that are not through
 	deliveries map[*delivery]struct{}
 	arrivals   uint64 // grows with everything that can be taken
-	putters    []*putter
-	takers     takers
+	putters    line.Line[*putter]
+	takers     line.Line[struct{}]
+	readyBytes int64      // size of those of the ready events that are in memory
+	pacer      pace.Pacer // for puts into memory that are through
 
 	overflowing bool       // a put waited for memory in vain, and there has not been much since
 	writing     *run       // whose puts may be written to the disk; nil: there are none
@@ -189,6 +193,7 @@ func (o *opened) fill(all []*run) {
 	for _, r := range all {
 		o.fresh.push(r)
 		o.ready += r.events
+		o.readyBytes += r.size.bytes
 		o.stored.add(r.size)
 	}
 	o.count()
@@ -236,10 +241,9 @@ func (o *opened) shut() bool {
 	o.last.InFlight = 0
 	o.closed = true
 	close(o.closing)
-	for _, w := range o.putters {
-		w.answer <- answer{err: flow.ErrClosed}
-	}
-	o.putters = nil
+	o.putters.AnswerAll(flow.ErrClosed)
+	o.takers.AnswerAll(flow.ErrClosed)
+	o.pacer.End()
 	return true
 }
 
@@ -286,7 +290,7 @@ func (o *opened) arrived(n int) {
 	o.counters.PutSuccess.Add(n)
 	o.count()
 	o.arrivals++
-	o.takers.wakeFirst()
+	o.takers.AnswerFirst()
 }
 
 // count shows the number of events. The lock is held.

@@ -183,6 +183,9 @@ func (m *model) finish() {
 	if got := m.r.drain(); !slices.Equal(got, m.ready) {
 		m.r.t.Fatalf("in the end %v was there, want %v", got, m.ready)
 	}
+	if n := m.r.ch.now.Load().readyBytes; n != 0 {
+		m.r.t.Fatalf("in the end %d bytes count as ready", n)
+	}
 	if s := m.r.ch.Stats(); s.Events != 0 || s.Bytes != 0 || !s.Oldest.IsZero() {
 		m.r.t.Fatalf("in the end stats are %+v", s)
 	}

@@ -23,6 +23,9 @@ func (o *opened) put(ctx context.Context, b *event.Batch) error {
 			return storing(b.Len(), err)
 		}
 		if err = o.commit(b, g); !errors.Is(err, flow.ErrFull) {
+			if err == nil {
+				o.pace()
+			}
 			return err
 		}
 		if again, ended := o.waitForDisk(ctx, until); ended != nil {
@@ -30,6 +33,15 @@ func (o *opened) put(ctx context.Context, b *event.Batch) error {
 		} else if !again {
 			return err
 		}
+	}
+}
+
+// pace lets the sink go first after a put, as long as nothing is on the disk: where something is the sinks are far behind anyway.
+func (o *opened) pace() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.closed && !o.overflowing && o.stored.events == o.ready+o.inFlight {
+		o.pacer.Hold(&o.mu, o.readyBytes)
 	}
 }
 
@@ -124,32 +136,18 @@ func (o *opened) fits(need usage) bool {
 
 // await stands in line until space is promised. The lock is held at the call and at the return.
 func (o *opened) await(ctx context.Context, b *event.Batch, need usage, patience time.Duration) (grant, error) {
-	w := &putter{batch: b, need: need, answer: make(chan answer, 1)}
-	o.putters = append(o.putters, w)
-	t := time.NewTimer(patience)
-	defer t.Stop()
-	o.mu.Unlock()
-	var err error
-	var a answer
-	answered := false
-	select {
-	case a = <-w.answer:
-		answered = true
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-t.C:
+	p := &putter{batch: b, need: need}
+	w := o.putters.Join(p)
+	answered, err := o.putters.Await(ctx, &o.mu, w, patience)
+	if answered {
+		return p.grant, err
 	}
-	o.mu.Lock()
-	if !answered && err == nil {
+	if err == nil {
 		o.overflowing = o.limits.spills
 		o.serve() // those before w, w, and those behind it, as far as the disk has room
 	}
-	if answered {
-		return a.grant, a.err
-	}
-	if !o.leave(w) {
-		a = <-w.answer // given at the same moment
-		return a.grant, a.err
+	if !o.putters.Leave(w) { // served just now
+		return p.grant, <-w.Answer
 	}
 	if err == nil {
 		err = o.full(need, fmt.Sprintf("after waiting %v", o.limits.wait))
@@ -162,12 +160,13 @@ func (o *opened) await(ctx context.Context, b *event.Batch, need usage, patience
 func (o *opened) serve() {
 	for len(o.putters) > 0 {
 		w := o.putters[0]
-		g, ok, err := o.choose(w.batch, w.need, false)
+		g, ok, err := o.choose(w.Need.batch, w.Need.need, false)
 		if !ok && err == nil {
 			return
 		}
-		o.leave(w)
-		w.answer <- answer{g, err}
+		w.Need.grant = g
+		o.putters.Leave(w)
+		w.Answer <- err
 	}
 }
 
@@ -205,6 +204,7 @@ func (o *opened) store(b *event.Batch, need usage) error {
 	}
 	o.fresh.push(&run{place: inMemory, events: need.events, batch: b.Retain(), at: now, size: need})
 	o.stored.add(need)
+	o.readyBytes += need.bytes
 	o.arrived(need.events)
 	return nil
 }
@@ -319,21 +319,7 @@ func (r *reservation) Cancel() {
 
 // putter is a put that waits for space.
 type putter struct {
-	batch  *event.Batch
-	need   usage
-	answer chan answer // gets one
-}
-
-type answer struct {
-	grant grant
-	err   error
-}
-
-// leave reports whether w still stood in line; otherwise it has its answer. The lock is held.
-func (o *opened) leave(w *putter) bool {
-	i := slices.Index(o.putters, w)
-	if i >= 0 {
-		o.putters = slices.Delete(o.putters, i, i+1)
-	}
-	return i >= 0
+	batch *event.Batch
+	need  usage
+	grant grant // what it is promised, once it has its answer
 }

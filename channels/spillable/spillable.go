@@ -10,6 +10,8 @@
 //     Puts to the disk with nothing in memory between them are one run, and share its writes and syncs.
 //   - Whatever is taken is older than whatever was never taken. Events are numbered when they are first taken, and what
 //     comes back goes to a list of its own, kept sorted, that is served before the runs.
+//   - While nothing is on the disk a put, once stored, lets the sinks go first for a moment: see package pace. Bodies in memory are
+//     counted for that when they can be taken (readyBytes), bodies on the disk are not.
 //   - Space on the disk is accounted for by the disk's part alone, which knows what damage took.
 //   - At Close what is in memory is written to a second log, and the runs to a small file beside it, so that the next Open
 //     goes on in the same order: see carrier.

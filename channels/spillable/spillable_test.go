@@ -556,3 +556,41 @@ func TestTurns(t *testing.T) {
 		}
 	})
 }
+
+// TestPace: puts let the sink go first while much is in memory and nothing on the disk; a sink that does not take costs a moment
+// once.
+func TestPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const moment = 25 * time.Millisecond
+		r := newRig(t, vfs.NewMem(1), map[string]string{
+			"memoryCapacity": "40", "transactionCapacity": "100", "overflowTimeout": "3", "byteCapacity": "0", "overflowDeactivationThreshold": "50",
+		})
+		put := func(n int, want time.Duration) {
+			t.Helper()
+			if d := took(func() { r.must(r.tryPut(n, 100<<10)) }); d != want {
+				t.Errorf("the put took %v, want %v", d, want)
+			}
+		}
+		put(10, 0)
+		put(10, moment)
+		put(10, 0)
+		r.must(r.take(1).Nack())
+		put(5, moment)
+		waits := make(chan struct{})
+		d := r.take(1)
+		go func() {
+			put(5, 0) // the sink takes at once
+			close(waits)
+		}()
+		synctest.Wait()
+		rest := r.take(100)
+		<-waits
+		r.must(errors.Join(d.Nack(), rest.Nack()))
+		put(1, 3*time.Second) // to the disk
+		r.must(r.take(1).Nack())
+		put(1, 0) // the same, at once
+		r.places(40, 2)
+		r.same(r.drain(), 0, r.next)
+		put(20, moment)
+	})
+}

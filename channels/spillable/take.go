@@ -130,6 +130,7 @@ func (o *opened) cut(p part, n int) part {
 	o.inFlight += n
 	if p.inner == nil {
 		p.bytes = p.run.size.bytes
+		o.readyBytes -= p.bytes
 	}
 	return p
 }
@@ -166,8 +167,9 @@ func (o *opened) begin(d *delivery, limit int) (*delivery, uint64, error) {
 		attempts++ // Flume's sinks ask for events until there are none
 	}
 	o.counters.TakeAttempt.Add(attempts)
+	o.pacer.Took(o.readyBytes)
 	if o.ready > 0 {
-		o.takers.wakeFirst()
+		o.takers.AnswerFirst()
 	}
 	return d, 0, nil
 }
@@ -176,6 +178,7 @@ func (o *opened) begin(d *delivery, limit int) (*delivery, uint64, error) {
 // lock is held.
 func (o *opened) giveBack(d *delivery) {
 	for i := range d.parts {
+		o.readyBytes += d.parts[i].run.size.bytes
 		o.returned = append(o.returned, d.parts[i].run)
 		d.parts[i].run = nil
 	}
@@ -194,19 +197,10 @@ func (o *opened) awaitArrival(ctx context.Context, seen uint64) error {
 	if o.arrivals != seen {
 		return nil
 	}
-	w := o.takers.join()
-	o.mu.Unlock()
-	var err error
-	select {
-	case <-w:
-	case <-o.closing:
-		err = flow.ErrClosed
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	o.mu.Lock()
-	if err != nil && !o.takers.leave(w) {
-		o.takers.wakeFirst() // it was woken for something that it does not take: wake another
+	w := o.takers.Join(struct{}{})
+	answered, err := o.takers.Await(ctx, &o.mu, w, -1)
+	if !answered {
+		o.takers.Leave(w)
 	}
 	return err
 }
@@ -360,29 +354,4 @@ func (d *delivery) nack() error {
 	err := d.end(false)
 	o.arrived(0)
 	return err
-}
-
-// takers is the takes that wait, first come first. The lock guards it.
-type takers []chan struct{}
-
-func (t *takers) join() chan struct{} {
-	w := make(chan struct{}, 1)
-	*t = append(*t, w)
-	return w
-}
-
-// leave reports whether w still waited; otherwise it was woken.
-func (t *takers) leave(w chan struct{}) bool {
-	i := slices.Index(*t, w)
-	if i >= 0 {
-		*t = slices.Delete(*t, i, i+1)
-	}
-	return i >= 0
-}
-
-func (t *takers) wakeFirst() {
-	if len(*t) > 0 {
-		(*t)[0] <- struct{}{}
-		*t = slices.Delete(*t, 0, 1)
-	}
 }

@@ -96,10 +96,8 @@ func parseRecord(payload []byte) (r record, err error) {
 
 func (r *record) parseHeader(msg []byte) error {
 	var hasKind, hasTransaction, hasOrder bool
-	for len(msg) > 0 {
-		var f field
-		var err error
-		if f, msg, err = nextField(msg); err != nil {
+	for f, err := range fields(msg) {
+		if err != nil {
 			return err
 		}
 		switch {
@@ -123,10 +121,8 @@ func (r *record) parseHeader(msg []byte) error {
 func (r *record) parsePut(msg []byte) error {
 	var sum uint64
 	var hasSum, hasEvent bool
-	for len(msg) > 0 {
-		var f field
-		var err error
-		if f, msg, err = nextField(msg); err != nil {
+	for f, err := range fields(msg) {
+		if err != nil {
 			return err
 		}
 		switch {
@@ -153,10 +149,8 @@ func (r *record) parsePut(msg []byte) error {
 func (r *record) parseTake(msg []byte) error {
 	var file, offset uint64
 	var hasFile, hasOffset bool
-	for len(msg) > 0 {
-		var f field
-		var err error
-		if f, msg, err = nextField(msg); err != nil {
+	for f, err := range fields(msg) {
+		if err != nil {
 			return err
 		}
 		switch {
@@ -181,10 +175,8 @@ func (r *record) checkTaken() error {
 }
 
 func (r *record) parseCommit(msg []byte) error {
-	for len(msg) > 0 {
-		var f field
-		var err error
-		if f, msg, err = nextField(msg); err != nil {
+	for f, err := range fields(msg) {
+		if err != nil {
 			return err
 		}
 		if f.is(1, protowire.Fixed32Type) {
@@ -202,19 +194,20 @@ func (r *record) checkCommit() error {
 }
 
 // skipFields checks that a message is one.
-func skipFields(msg []byte) (err error) {
-	for len(msg) > 0 && err == nil {
-		_, msg, err = nextField(msg)
+func skipFields(msg []byte) error {
+	for _, err := range fields(msg) {
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // eventBody finds the body in an encoded event and checks everything else.
 func eventBody(msg []byte) (body []byte, err error) {
 	has := false
-	for len(msg) > 0 {
-		var f field
-		if f, msg, err = nextField(msg); err != nil {
+	for f, err := range fields(msg) {
+		if err != nil {
 			return nil, err
 		}
 		switch {
@@ -234,9 +227,8 @@ func eventBody(msg []byte) (body []byte, err error) {
 
 func parseEventHeader(msg []byte) (key, value []byte, err error) {
 	has := false
-	for len(msg) > 0 {
-		var f field
-		if f, msg, err = nextField(msg); err != nil {
+	for f, err := range fields(msg) {
+		if err != nil {
 			return nil, nil, err
 		}
 		switch {
@@ -260,9 +252,8 @@ func appendEvent(b *event.Batch, msg []byte) error {
 		return err
 	}
 	h := headers{batch: b, event: b.AppendCopy(body)}
-	for len(msg) > 0 {
-		var f field
-		if f, msg, err = nextField(msg); err != nil {
+	for f, err := range fields(msg) {
+		if err != nil {
 			return err
 		}
 		if f.is(1, protowire.BytesType) {

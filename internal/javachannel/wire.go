@@ -3,6 +3,7 @@ package javachannel
 import (
 	"errors"
 	"fmt"
+	"iter"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -50,6 +51,19 @@ func nextField(msg []byte) (f field, rest []byte, err error) {
 	return f, msg[n:], nil
 }
 
+// fields returns the fields of a message, the last one with an error if it is malformed there.
+func fields(msg []byte) iter.Seq2[field, error] {
+	return func(yield func(field, error) bool) {
+		for len(msg) > 0 {
+			f, rest, err := nextField(msg)
+			if !yield(f, err) || err != nil {
+				return
+			}
+			msg = rest
+		}
+	}
+}
+
 // nextMessage cuts the first message, which its length precedes, off data.
 func nextMessage(data []byte) (msg, rest []byte, err error) {
 	msg, n := protowire.ConsumeBytes(data)
@@ -91,9 +105,8 @@ func parseLogMeta(data []byte) (m logMeta, err error) {
 		return m, err
 	}
 	var has [5]bool
-	for len(msg) > 0 {
-		var f field
-		if f, msg, err = nextField(msg); err != nil {
+	for f, err := range fields(msg) {
+		if err != nil {
 			return m, err
 		}
 		switch {
@@ -127,10 +140,8 @@ func parseLogMeta(data []byte) (m logMeta, err error) {
 func parseEncryptionMeta(msg []byte) (*encryptionMeta, error) {
 	m := new(encryptionMeta)
 	var hasProvider, hasAlias bool
-	for len(msg) > 0 {
-		var f field
-		var err error
-		if f, msg, err = nextField(msg); err != nil {
+	for f, err := range fields(msg) {
+		if err != nil {
 			return nil, err
 		}
 		switch {
@@ -163,9 +174,8 @@ func parseCheckpointMeta(data []byte) (m checkpointMeta, err error) {
 		return m, err
 	}
 	var has [5]bool
-	for len(msg) > 0 {
-		var f field
-		if f, msg, err = nextField(msg); err != nil {
+	for f, err := range fields(msg) {
+		if err != nil {
 			return m, err
 		}
 		switch {

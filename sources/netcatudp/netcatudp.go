@@ -1,26 +1,24 @@
 // Package netcatudp is the source that turns each UDP datagram into an event.
 //
-// Datagrams that are waiting are read one behind the other into the arena of one
-// batch, which is handed on when no more are waiting or the block is full.
+// Package udp receives the datagrams and hands the events on; this package says
+// what of a datagram is the event.
 package netcatudp
 
 import (
 	"bytes"
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"strconv"
-	"time"
 
 	"github.com/flume-go/flume/component"
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
 	"github.com/flume-go/flume/internal/netio"
+	"github.com/flume-go/flume/internal/udp"
 	"github.com/flume-go/flume/metrics"
 )
 
@@ -53,11 +51,10 @@ func (c Config) Claims() []component.Claim {
 }
 
 type source struct {
-	cfg       Config
-	log       *slog.Logger
-	lost      *metrics.Counter
-	failing   bool // handing on events fails; used by Run alone
-	listening func(net.Addr)
+	cfg     Config
+	log     *slog.Logger
+	lost    *metrics.Counter
+	failing bool // handing on events fails; used by Run alone
 }
 
 var (
@@ -69,88 +66,54 @@ var (
 func New(cfg Config, env component.Env) (flow.Source, error) {
 	return &source{
 		cfg: cfg, log: env.Log,
-		lost:      env.Metrics.OwnCounter("dropped_datagrams", "Datagrams that could not be handed on by the time the source stopped."),
-		listening: func(net.Addr) {},
+		lost: env.Metrics.OwnCounter("dropped_datagrams", "Datagrams that could not be handed on by the time the source stopped."),
 	}, nil
 }
 
-const (
-	maxDatagram = 65535     // no datagram is larger
-	blockSize   = 256 << 10 // of the arena of a batch
-	maxBatch    = 4096      // datagrams, in case they are tiny
-)
-
 // Run implements flow.Source.
 func (s *source) Run(ctx context.Context, out flow.Emitter) error {
-	addr := net.JoinHostPort(s.cfg.Bind, strconv.Itoa(s.cfg.Port))
-	var lc net.ListenConfig
-	pc, err := lc.ListenPacket(ctx, "udp", addr)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return fmt.Errorf("listening on %s (properties bind and port): %w", addr, err)
+	server := udp.Server{
+		Host: s.cfg.Bind, Port: s.cfg.Port, Properties: "bind and port",
+		What: "datagrams", Log: s.log,
+		Senders: s.cfg.RemoteAddress != "",
+		Prepare: s.setBuffer,
+		Convert: s.convert,
+		Failed:  s.failed,
+		Stored:  s.stored,
+		Lost:    s.lost.Add,
 	}
-	defer pc.Close()
-	conn := pc.(*net.UDPConn)
+	return server.Run(ctx, out)
+}
+
+func (s *source) setBuffer(conn *net.UDPConn) error {
 	if n := s.cfg.ReceiveBuffer; n > 0 {
 		if err := conn.SetReadBuffer(n); err != nil {
 			return fmt.Errorf("setting the receive buffer to %d bytes (property receiveBuffer): %w", n, err)
 		}
 	}
-	s.log.Info("listening", "address", conn.LocalAddr())
-	s.listening(conn.LocalAddr())
-
-	work, end := netio.Outlive(ctx, netio.Grace)
-	defer end()
-	stop := context.AfterFunc(ctx, func() {
-		conn.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // fails on a closed connection only
-	})
-	defer stop()
-	return s.receive(ctx, work, conn, out)
+	return nil
 }
 
-// receive hands on what comes until ctx ends.
-func (s *source) receive(ctx, work context.Context, conn *net.UDPConn, out flow.Emitter) error {
-	reader, err := newReader(conn, s.cfg.RemoteAddress)
-	if err != nil {
-		return fmt.Errorf("reading datagrams: %w", err)
-	}
-	for {
-		b, err := reader.read()
-		if b != nil {
-			emitErr := s.emit(work, out, b)
-			b.Release()
-			if emitErr != nil && ctx.Err() == nil {
-				return fmt.Errorf("handing on datagrams: %w", emitErr)
-			}
-		}
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
-			return fmt.Errorf("reading datagrams: %w", err)
-		}
+// failed logs the beginning of trouble downstream, once.
+func (s *source) failed(err error) {
+	if !s.failing {
+		s.failing = true
+		s.log.Warn("handing on datagrams fails; what the receive buffer cannot hold is lost", "error", err)
 	}
 }
 
-// emit waits until b is stored: nobody sends a datagram again. Meanwhile the
-// kernel keeps what its buffer holds.
-func (s *source) emit(ctx context.Context, out flow.Emitter, b *event.Batch) error {
-	err := flow.EmitUntilStored(ctx, out, b, func(err error) {
-		if !s.failing {
-			s.failing = true
-			s.log.Warn("handing on datagrams fails; what the receive buffer cannot hold is lost", "error", err)
-		}
-	})
-	switch {
-	case err != nil:
-		s.lost.Add(b.Len())
-	case s.failing:
+// stored logs its end.
+func (s *source) stored() {
+	if s.failing {
 		s.failing = false
 		s.log.Info("handing on datagrams works again")
 	}
-	return err
+}
+
+func (s *source) convert(_ context.Context, b *event.Batch, packets []udp.Packet) {
+	for _, p := range packets {
+		add(b, p.Data, s.cfg.RemoteAddress, p.From)
+	}
 }
 
 // add appends a datagram, whose bytes are memory of b, as an event.
@@ -172,22 +135,10 @@ func add(b *event.Batch, datagram []byte, header string, sender netip.AddrPort) 
 // /[2001:db8:0:0:0:0:0:1]:514 with all groups of an IPv6 address.
 func appendAddress(dst []byte, a netip.AddrPort) []byte {
 	dst = append(dst, '/')
-	addr := a.Addr().Unmap()
-	if addr.Is4() {
-		dst = addr.AppendTo(dst)
+	if a.Addr().Unmap().Is6() {
+		dst = append(netio.AppendAddress(append(dst, '['), a.Addr()), ']')
 	} else {
-		dst = append(dst, '[')
-		groups := addr.As16()
-		for i := 0; i < len(groups); i += 2 {
-			if i > 0 {
-				dst = append(dst, ':')
-			}
-			dst = strconv.AppendUint(dst, uint64(groups[i])<<8|uint64(groups[i+1]), 16)
-		}
-		if zone := addr.Zone(); zone != "" {
-			dst = append(append(dst, '%'), zone...)
-		}
-		dst = append(dst, ']')
+		dst = netio.AppendAddress(dst, a.Addr())
 	}
 	return strconv.AppendUint(append(dst, ':'), uint64(a.Port()), 10)
 }

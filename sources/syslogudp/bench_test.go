@@ -10,6 +10,7 @@ import (
 
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
+	"github.com/flume-go/flume/internal/udp"
 )
 
 // tally is an emitter that counts and forgets.
@@ -32,14 +33,14 @@ func BenchmarkReceive(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := askBuffer(conn, defaultBuffer); err != nil {
+		if _, err := udp.AskBuffer(conn, defaultBuffer); err != nil {
 			b.Fatal(err)
 		}
 		var n atomic.Int64
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			buf := make([]byte, maxDatagram)
+			buf := make([]byte, udp.MaxDatagram)
 			for {
 				if _, err := conn.Read(buf); err != nil {
 					return
@@ -53,8 +54,8 @@ func BenchmarkReceive(b *testing.B) {
 	})
 	b.Run("syslogudp", func(b *testing.B) {
 		out := new(tally)
-		_, conn := start(b, out)
-		flood(b, conn.RemoteAddr().String(), datagram, &out.events)
+		_, in := start(b, out)
+		flood(b, in.Conn.RemoteAddr().String(), datagram, &out.events)
 		b.ReportMetric(float64(out.events.Load())/float64(max(1, out.batches.Load())), "events/batch")
 	})
 }

@@ -1,18 +1,15 @@
 // Package syslogudp is the source that receives syslog messages over UDP.
 //
-// Datagrams that are waiting are read one behind the other into the arena of one
-// batch (reader_unix.go), parsed there, and handed on together. Where the kernel
-// tells how many it had to drop (drops_linux.go), that is counted.
+// Package udp receives the datagrams and hands the events on; this package parses
+// the messages, in the memory of their batch, and counts.
 package syslogudp
 
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"strconv"
 	"time"
 
@@ -22,6 +19,7 @@ import (
 	"github.com/flume-go/flume/internal/netio"
 	"github.com/flume-go/flume/internal/syslog"
 	"github.com/flume-go/flume/internal/syslog/intake"
+	"github.com/flume-go/flume/internal/udp"
 	"github.com/flume-go/flume/metrics"
 )
 
@@ -99,37 +97,24 @@ func New(cfg Config, env component.Env) (flow.Source, error) {
 	}, nil
 }
 
-const (
-	maxDatagram = 65535     // no datagram is larger
-	blockSize   = 256 << 10 // of the arena of a batch
-	maxBatch    = 4096      // datagrams, in case they are tiny
-)
-
 // Run implements flow.Source.
 func (s *source) Run(ctx context.Context, out flow.Emitter) error {
-	addr := net.JoinHostPort(s.cfg.Host, strconv.Itoa(s.cfg.Port))
-	var lc net.ListenConfig
-	pc, err := lc.ListenPacket(ctx, "udp", addr)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return fmt.Errorf("listening on %s (properties host and port): %w", addr, err)
+	parser := syslog.NewParser(s.parsing)
+	names := newPeers(s.resolver, s.cfg.Settings)
+	server := udp.Server{
+		Host: s.cfg.Host, Port: s.cfg.Port, Properties: "host and port",
+		What: "messages", Log: s.log,
+		Senders: s.cfg.ClientIP != "" || s.cfg.ClientHostname != "",
+		Prepare: s.setBuffer,
+		Convert: func(ctx context.Context, b *event.Batch, packets []udp.Packet) {
+			s.parse(ctx, b, packets, parser, names)
+		},
+		Failed:  s.watch.Failed,
+		Stored:  s.watch.Emitted,
+		Lost:    s.lost.Add,
+		Dropped: s.countDrops,
 	}
-	defer pc.Close()
-	conn := pc.(*net.UDPConn)
-	if err := s.setBuffer(conn); err != nil {
-		return err
-	}
-	s.log.Info("listening", "address", conn.LocalAddr())
-
-	work, end := netio.Outlive(ctx, netio.Grace)
-	defer end()
-	stop := context.AfterFunc(ctx, func() {
-		conn.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // fails on a closed connection only
-	})
-	defer stop()
-	return s.receive(ctx, work, conn, out)
+	return server.Run(ctx, out)
 }
 
 // defaultBuffer is the receive buffer that is asked for if nobody else does. The
@@ -142,90 +127,44 @@ const defaultBuffer = 4 << 20
 func (s *source) setBuffer(conn *net.UDPConn) error {
 	want := s.cfg.ReceiveBuffer
 	if want == 0 {
-		if err := askBuffer(conn, defaultBuffer); err != nil {
+		if _, err := udp.AskBuffer(conn, defaultBuffer); err != nil {
 			s.log.Debug("the receive buffer is what the system gives", "error", err)
 		}
 		return nil
 	}
-	if err := askBuffer(conn, want); err != nil {
+	got, err := udp.AskBuffer(conn, want)
+	if err != nil {
 		return fmt.Errorf("setting the receive buffer to %d bytes (property receiveBuffer): %w", want, err)
 	}
-	if got, ok := bufferSize(conn); ok && got < want {
+	if got < want {
 		s.log.Warn("the system gives a smaller receive buffer than receiveBuffer asks for; its limit is net.core.rmem_max",
 			"bytes", got, "receiveBuffer", want)
 	}
 	return nil
 }
 
-// receive hands on what comes until ctx ends. Under work, which lasts longer,
-// what was read is handed on.
-func (s *source) receive(ctx, work context.Context, conn *net.UDPConn, out flow.Emitter) error {
-	in, err := newReader(conn, s.cfg.ClientIP != "" || s.cfg.ClientHostname != "")
-	if err != nil {
-		return fmt.Errorf("reading datagrams: %w", err)
-	}
-	parser := syslog.NewParser(s.parsing)
-	names := newPeers(s.resolver, s.cfg.Settings)
-	drops := newDropCounter(conn)
-	for {
-		b, packets, err := in.read()
-		if b != nil {
-			s.parse(ctx, b, packets, parser, names)
-			emitErr := s.emit(work, out, b)
-			b.Release()
-			if emitErr != nil && ctx.Err() == nil {
-				return fmt.Errorf("handing on messages: %w", emitErr)
-			}
-			s.countDrops(drops.take())
-		}
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
-			return fmt.Errorf("reading datagrams: %w", err)
-		}
-	}
-}
-
 // parse appends an event for each packet, which are memory of b.
-func (s *source) parse(ctx context.Context, b *event.Batch, packets []packet, parser *syslog.Parser, names *peers) {
+func (s *source) parse(ctx context.Context, b *event.Batch, packets []udp.Packet, parser *syslog.Parser, names *peers) {
 	now := time.Now()
 	parser.Begin(now)
 	var tally intake.Tally
 	empty := 0
 	for _, p := range packets {
-		m, ok := syslog.Datagram(p.data, s.parsing.Flume)
+		m, ok := syslog.Datagram(p.Data, s.parsing.Flume)
 		if !ok {
 			empty++
 			continue
 		}
 		e, status := parser.Append(b, m)
 		tally.Add(status)
-		names.headers(ctx, b, e, p.from, now)
+		names.headers(ctx, b, e, p.From.Addr(), now)
 	}
 	s.readFail.Add(empty)
 	s.watch.Saw(tally, nil)
 }
 
-// emit waits until b is stored: nobody sends a datagram again. Meanwhile the
-// kernel keeps what its buffer holds.
-func (s *source) emit(ctx context.Context, out flow.Emitter, b *event.Batch) error {
-	if b.Len() == 0 {
-		return nil
-	}
-	if err := flow.EmitUntilStored(ctx, out, b, s.watch.Failed); err != nil {
-		s.lost.Add(b.Len())
-		return err
-	}
-	s.watch.Emitted()
-	return nil
-}
-
 // countDrops counts what the kernel has dropped since it was asked last.
 func (s *source) countDrops(n int) {
-	if n == 0 {
-		return
-	}
 	s.dropped.Add(n)
 	if ok, more := s.drops.Allow(); ok {
 		s.log.Warn("the kernel has dropped datagrams: its receive buffer was full", "datagrams", n,

@@ -27,7 +27,7 @@ func (q *Queue) cut(limit int) *delivery {
 	d.batch = join(d.parts)
 	q.deliveries.insert(d)
 	q.readyBytes -= d.size.bytes
-	q.took()
+	q.pacer.Took(q.readyBytes)
 	return d
 }
 

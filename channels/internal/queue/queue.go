@@ -35,6 +35,7 @@ import (
 
 	"github.com/flume-go/flume/channels/internal/counters"
 	"github.com/flume-go/flume/channels/internal/line"
+	"github.com/flume-go/flume/channels/internal/pace"
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
 )
@@ -60,8 +61,7 @@ type Queue struct {
 	deliveries openList
 	putters    line.Line[usage]
 	takers     line.Line[usage]
-	paced      line.Line[usage] // puts that are through and let the sink go first
-	unpaced    bool             // the sink did not take while it was let first
+	pacer      pace.Pacer // for puts that are through
 }
 
 // content is what an heir takes over.
@@ -104,7 +104,7 @@ func (q *Queue) Close() {
 	}
 	q.putters.AnswerAll(flow.ErrClosed)
 	q.takers.AnswerAll(flow.ErrClosed)
-	q.paced.AnswerAll(nil)
+	q.pacer.End()
 	q.counters.Size.Set(int64(q.ready))
 }
 
@@ -165,6 +165,15 @@ func (q *Queue) store(b *event.Batch, need usage) bool {
 	return true
 }
 
+// pace lets the sink go first after a put.
+func (q *Queue) pace() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.open {
+		q.pacer.Hold(&q.mu, q.readyBytes)
+	}
+}
+
 // Take takes events out: see flow.Channel.
 func (q *Queue) Take(ctx context.Context, limit int) (flow.Delivery, error) {
 	if limit < 1 {
@@ -186,17 +195,9 @@ func (q *Queue) take(ctx context.Context, limit int) (*delivery, error) {
 	defer q.mu.Unlock()
 	for q.open && q.ready == 0 {
 		w := q.takers.Join(usage{})
-		q.mu.Unlock()
-		var err error
-		select {
-		case err = <-w.Answer:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		q.mu.Lock()
-		if err != nil {
-			if !q.takers.Leave(w) && q.ready > 0 {
-				q.takers.AnswerFirst() // w was woken for these events: wake another
+		if answered, err := q.takers.Await(ctx, &q.mu, w, -1); err != nil {
+			if !answered {
+				q.takers.Leave(w)
 			}
 			return nil, err
 		}

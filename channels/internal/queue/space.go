@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
@@ -33,29 +32,11 @@ func (q *Queue) acquire(ctx context.Context, need usage) error {
 // and at the return.
 func (q *Queue) await(ctx context.Context, need usage) error {
 	w := q.putters.Join(need)
-	var expired <-chan time.Time
-	if q.limits.Wait > 0 {
-		t := time.NewTimer(q.limits.Wait)
-		defer t.Stop()
-		expired = t.C
-	}
-	q.mu.Unlock()
-	var err error
-	answered := false
-	select {
-	case err = <-w.Answer:
-		answered = true
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-expired:
-	}
-	q.mu.Lock()
+	answered, err := q.putters.Await(ctx, &q.mu, w, q.limits.Wait)
 	if answered {
 		return err
 	}
-	if !q.putters.Leave(w) {
-		return <-w.Answer // given at the same moment
-	}
+	q.putters.Leave(w)
 	if err == nil {
 		err = q.full(need, true)
 	}

@@ -176,16 +176,9 @@ func (o *opened) awaitArrival(ctx context.Context, seen uint64) error {
 		return nil
 	}
 	w := o.takers.Join(0)
-	o.mu.Unlock()
-	var err error
-	select {
-	case err = <-w.Answer:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	o.mu.Lock()
-	if err != nil && !o.takers.Leave(w) {
-		o.takers.AnswerFirst() // w was woken for something that it does not take: wake another
+	answered, err := o.takers.Await(ctx, &o.mu, w, -1)
+	if !answered {
+		o.takers.Leave(w)
 	}
 	return err
 }

@@ -149,30 +149,16 @@ func (o *opened) acquire(ctx context.Context, n int, until time.Time) error {
 
 // await stands in line until space is promised. The lock is held at the call and at the return.
 func (o *opened) await(ctx context.Context, n int, until time.Time) error {
-	w := o.putters.Join(n)
-	var expired <-chan time.Time
+	patience := time.Duration(-1)
 	if !until.IsZero() {
-		t := time.NewTimer(time.Until(until))
-		defer t.Stop()
-		expired = t.C
+		patience = max(time.Until(until), 0)
 	}
-	o.mu.Unlock()
-	var err error
-	answered := false
-	select {
-	case err = <-w.Answer:
-		answered = true
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-expired:
-	}
-	o.mu.Lock()
+	w := o.putters.Join(n)
+	answered, err := o.putters.Await(ctx, &o.mu, w, patience)
 	if answered {
 		return err
 	}
-	if !o.putters.Leave(w) {
-		return <-w.Answer // given at the same moment
-	}
+	o.putters.Leave(w)
 	if err == nil {
 		err = o.full(fmt.Sprintf("after waiting %v", o.opts.Wait))
 	}

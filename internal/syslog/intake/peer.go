@@ -5,9 +5,10 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/flume-go/flume/internal/netio"
 )
 
 // lookupTime bounds the search for the name of a peer: its messages wait for it.
@@ -38,28 +39,8 @@ func Hostname(ctx context.Context, r Resolver, addr netip.Addr) string {
 	return strings.TrimSuffix(names[0], ".")
 }
 
-// AddressText writes an address as Java does: all eight groups of one of IPv6.
-func AddressText(addr netip.Addr) string {
-	addr = addr.Unmap()
-	if !addr.Is6() {
-		if !addr.IsValid() {
-			return ""
-		}
-		return addr.String()
-	}
-	var out []byte
-	groups := addr.As16()
-	for i := 0; i < len(groups); i += 2 {
-		if i > 0 {
-			out = append(out, ':')
-		}
-		out = strconv.AppendUint(out, uint64(groups[i])<<8|uint64(groups[i+1]), 16)
-	}
-	if zone := addr.Zone(); zone != "" {
-		out = append(append(out, '%'), zone...)
-	}
-	return string(out)
-}
+// AddressText returns an address as Java writes it, "" for the zero Addr.
+func AddressText(addr netip.Addr) string { return string(netio.AppendAddress(nil, addr)) }
 
 // addrOf returns the address of a peer over TCP.
 func addrOf(a net.Addr) netip.Addr {

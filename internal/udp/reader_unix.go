@@ -1,6 +1,6 @@
 //go:build unix
 
-package netcatudp
+package udp
 
 import (
 	"errors"
@@ -13,42 +13,49 @@ import (
 	"github.com/flume-go/flume/event"
 )
 
+const (
+	blockSize = 256 << 10 // of the arena of a batch
+	maxBatch  = 4096      // datagrams, in case they are tiny
+)
+
 // reader reads all datagrams that are waiting. Not safe for concurrent use.
 type reader struct {
-	raw    syscall.RawConn
-	header string
-	try    func(fd uintptr) bool // r.tryRead, made once
+	raw     syscall.RawConn
+	senders bool                  // who sends is wanted
+	try     func(fd uintptr) bool // r.tryRead, made once
 
-	batch *event.Batch
-	err   error
+	batch   *event.Batch
+	packets []Packet
+	err     error
 }
 
-func newReader(conn *net.UDPConn, header string) (*reader, error) {
+func newReader(conn *net.UDPConn, senders bool) (*reader, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{raw: raw, header: header}
+	r := &reader{raw: raw, senders: senders}
 	r.try = r.tryRead
 	return r, nil
 }
 
-// read waits for datagrams and returns those that are there, as a batch that is
-// the caller's; it may do so besides an error.
-func (r *reader) read() (*event.Batch, error) {
-	r.batch, r.err = nil, nil
+// read waits for datagrams and returns those that are there, in memory of a batch
+// without events that is the caller's; it may do so besides an error. The packets
+// are valid until the next call.
+func (r *reader) read() (*event.Batch, []Packet, error) {
+	r.batch, r.packets, r.err = nil, r.packets[:0], nil
 	if err := r.raw.Read(r.try); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return r.batch, r.err
+	return r.batch, r.packets, r.err
 }
 
 // tryRead fills a batch without waiting. It reports false if nothing was there.
 func (r *reader) tryRead(fd uintptr) bool {
 	b := event.NewBatch()
 	free := len(b.Reserve(blockSize - 1))
-	for free >= maxDatagram && b.Len() < maxBatch {
-		n, from, err := receive(int(fd), b.Reserve(maxDatagram), r.header != "")
+	for free >= MaxDatagram && len(r.packets) < maxBatch {
+		n, from, err := r.receive(int(fd), b.Reserve(MaxDatagram))
 		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
@@ -58,10 +65,10 @@ func (r *reader) tryRead(fd uintptr) bool {
 			}
 			break
 		}
-		add(b, b.Commit(n), r.header, from)
+		r.packets = append(r.packets, Packet{b.Commit(n), from})
 		free = len(b.Reserve(0))
 	}
-	if b.Len() == 0 {
+	if len(r.packets) == 0 {
 		b.Release()
 		return r.err != nil
 	}
@@ -71,23 +78,28 @@ func (r *reader) tryRead(fd uintptr) bool {
 
 // receive reads one datagram. Its sender is asked for only if it is wanted: the
 // standard library allocates for it.
-func receive(fd int, p []byte, wanted bool) (n int, from netip.AddrPort, err error) {
-	if !wanted {
+func (r *reader) receive(fd int, p []byte) (n int, from netip.AddrPort, err error) {
+	if !r.senders {
 		n, err = syscall.Read(fd, p)
 		return n, from, err
 	}
 	n, sa, err := syscall.Recvfrom(fd, p, 0)
+	return n, addrOf(sa), err
+}
+
+func addrOf(sa syscall.Sockaddr) netip.AddrPort {
 	switch sa := sa.(type) {
 	case *syscall.SockaddrInet4:
-		from = netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
 	case *syscall.SockaddrInet6:
 		addr := netip.AddrFrom16(sa.Addr)
 		if sa.ZoneId != 0 {
 			addr = addr.WithZone(zoneName(int(sa.ZoneId)))
 		}
-		from = netip.AddrPortFrom(addr, uint16(sa.Port))
+		return netip.AddrPortFrom(addr, uint16(sa.Port))
+	default:
+		return netip.AddrPort{}
 	}
-	return n, from, err
 }
 
 func zoneName(index int) string {

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package syslogudp
+package udp
 
 import "net"
 

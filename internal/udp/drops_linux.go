@@ -1,4 +1,4 @@
-package syslogudp
+package udp
 
 import (
 	"net"

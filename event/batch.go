@@ -17,6 +17,9 @@ type Batch struct {
 	shared bool    // events is another batch's slice: copy before changing it
 	sealed bool    // the interceptors are through: read-only from here on
 
+	origin    Origin
+	hasOrigin bool
+
 	mem     arena
 	headers []Header // current slab of headers, len = used; kept for reuse
 
@@ -88,7 +91,7 @@ func (b *Batch) Release() {
 	// Stale events and headers would keep other memory alive.
 	clear(b.store)
 	clear(b.headers)
-	b.events, b.shared, b.sealed = nil, false, false
+	b.events, b.shared, b.sealed, b.hasOrigin = nil, false, false, false
 	if poison {
 		return // never reused: a second Release of it is then always caught
 	}
@@ -185,7 +188,7 @@ func (b *Batch) own() {
 	}
 }
 
-// AppendEvent adds a copy of e, headers and body.
+// AppendEvent adds a copy of e, headers and body; as it is another event it has no Number.
 func (b *Batch) AppendEvent(e *Event) *Event {
 	n := b.AppendCopy(e.Body)
 	b.copyHeaders(n, e.Headers)
@@ -266,6 +269,7 @@ func (b *Batch) Filter(keep func(*Event) bool) {
 func (b *Batch) View(from, to int) *Batch {
 	v := NewBatch()
 	v.events, v.shared = b.events[from:to:to], true
+	v.origin, v.hasOrigin = b.origin, b.hasOrigin
 	v.deps = append(v.deps, b.Retain())
 	return v
 }
@@ -274,6 +278,7 @@ func (b *Batch) View(from, to int) *Batch {
 // a reference on it. src must be read-only from here on.
 func (b *Batch) AppendShared(src *Batch, from, to int) {
 	b.own()
+	b.inherit(src)
 	if b.events == nil {
 		b.events = b.store[:0]
 	}
@@ -320,8 +325,9 @@ func (b *Batch) Compact() *Batch {
 	c := NewBatch()
 	c.mem.reserve(size)
 	for i := range b.events {
-		c.AppendEvent(&b.events[i])
+		c.AppendEvent(&b.events[i]).Number = b.events[i].Number
 	}
+	c.origin, c.hasOrigin = b.origin, b.hasOrigin
 	return c
 }
 

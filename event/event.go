@@ -25,6 +25,7 @@ type Header struct{ Key, Value string }
 type Event struct {
 	Headers []Header
 	Body    []byte
+	Number  uint64 // in the log that the batch's Origin names; 0 for none
 }
 
 // Header returns the value of key and whether it is set. Events have few

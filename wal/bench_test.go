@@ -218,7 +218,7 @@ func BenchmarkAppend(b *testing.B) {
 			batch := ids(0, c.events, benchBody-4)
 			defer batch.Release()
 			var put encodedPut
-			if err := put.encode(batch, 0, 0); err != nil {
+			if err := put.encode(batch, 0, 0, nil); err != nil {
 				b.Fatal(err)
 			}
 			rec := slices.Concat(put.appendTo(nil)...)

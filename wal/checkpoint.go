@@ -159,5 +159,6 @@ func (w *writer) snapshot() *numbered {
 		s.extents = append(s.extents, seg.extent(end))
 	}
 	s.gone = append(s.gone, l.gone...)
+	s.sessions, s.origins = l.sessions, l.origins.list()
 	return s
 }

@@ -186,32 +186,34 @@ func deriveKeys(key []byte, s *segment) (derivedKeys, error) {
 }
 
 // sealedWith is what the tag of a sealed record covers beside the events: the place and all of the
-// header but the payload's checksum, which is that of what the sealing makes, and the put's fixed part.
-type sealedWith [boundHeader + putFixed]byte
+// header but the payload's checksum, which is that of what the sealing makes, and what is before the put's index.
+type sealedWith []byte
 
 // fill sets the bytes for a record.
-func (w *sealedWith) fill(at place, h *header, fixed []byte) {
+func (w *sealedWith) fill(at place, h *header, open []byte) {
 	bare := *h
 	bare.payloadCRC = 0
 	var head [recordHeader]byte
 	bare.encode(head[:])
 	bound := at.bind(head[:])
-	copy(w[copy(w[:], bound[:]):], fixed)
+	*w = append(append((*w)[:0], bound[:]...), open...)
 }
 
 // sealPut seals the payload of a put in place. It has sealOverhead bytes of room at its end.
 func sealPut(aead cipher.AEAD, at place, h *header, payload []byte, scratch *sealedWith) {
-	scratch.fill(at, h, payload[:putFixed])
-	text := payload[putFixed : len(payload)-sealOverhead]
-	aead.Seal(text[:0], nil, text, scratch[:])
+	start, _ := putStart(payload)
+	scratch.fill(at, h, payload[:start])
+	text := payload[start : len(payload)-sealOverhead]
+	aead.Seal(text[:0], nil, text, *scratch)
 }
 
 // openPut appends the payload of a sealed put to dst as it was before it was sealed.
 func openPut(aead cipher.AEAD, dst []byte, at place, h *header, payload []byte, scratch *sealedWith) ([]byte, error) {
-	if len(payload) < putFixed+sealOverhead {
+	start, ok := putStart(payload)
+	if !ok || len(payload) < start+sealOverhead {
 		return nil, errPayload
 	}
-	scratch.fill(at, h, payload[:putFixed])
-	dst = append(dst, payload[:putFixed]...)
-	return aead.Open(dst, nil, payload[putFixed:], scratch[:])
+	scratch.fill(at, h, payload[:start])
+	dst = append(dst, payload[:start]...)
+	return aead.Open(dst, nil, payload[start:], *scratch)
 }

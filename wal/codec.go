@@ -17,6 +17,11 @@ const putFixed = 16
 // putSeparated is set in the length of the index if each body is followed by one byte that is not part of it.
 const putSeparated = 1 << 31
 
+// putMarked is set there if a mark follows the fixed part.
+const putMarked = 1 << 30
+
+const putFlags = putSeparated | putMarked
+
 // gatherFrom is the mean length of a piece of the bodies from which on handing all of them to the disk costs less than copying
 // them together: measured, with bodies of 64 bytes to 4 KiB.
 const gatherFrom = 256
@@ -64,7 +69,7 @@ func (e *encodedPut) reset(limit int) {
 // encode makes e the record of a batch. With room, which is how much longer than needed the payload is for sealing, there is
 // no checksum yet and head has all of it. Without, the bodies stay where they are if that is faster: they must not change
 // before the record is written.
-func (e *encodedPut) encode(b *event.Batch, now int64, room int) error {
+func (e *encodedPut) encode(b *event.Batch, now int64, room int, m *mark) error {
 	events := b.Events()
 	index, strings, bodies := measurePut(events)
 	flags := uint32(0)
@@ -74,7 +79,8 @@ func (e *encodedPut) encode(b *event.Batch, now int64, room int) error {
 	if flags&putSeparated != 0 {
 		bodies += len(events)
 	}
-	e.payload = putFixed + index + strings + bodies + room
+	marked := m.size()
+	e.payload = putFixed + marked + index + strings + bodies + room
 	if e.payload > maxPayload {
 		return fmt.Errorf("a batch of %d bytes is larger than the most a record holds, %d bytes; make batches smaller", e.payload, maxPayload)
 	}
@@ -90,9 +96,14 @@ func (e *encodedPut) encode(b *event.Batch, now int64, room int) error {
 	le.PutUint64(p, uint64(now))
 	le.PutUint32(p[8:], uint32(index)|flags)
 	le.PutUint32(p[12:], uint32(strings))
-	putIndex(p[putFixed:], index, events)
+	if marked > 0 {
+		le.PutUint32(p[8:], uint32(index)|flags|putMarked)
+		m.put(p[putFixed:], marked)
+	}
+	text := p[putFixed+marked:]
+	putIndex(text, index, events)
 	if copied {
-		body := p[putFixed+index+strings : putFixed+index+strings]
+		body := text[index+strings : index+strings]
 		for i := range events {
 			body = append(body, events[i].Body...)
 		}
@@ -155,7 +166,9 @@ func measurePut(events []event.Event) (index, strings, bodies int) {
 	return index, strings, bodies
 }
 
-func uvarintLen(n int) int {
+func uvarintLen(n int) int { return uvarintLen64(uint64(n)) }
+
+func uvarintLen64(n uint64) int {
 	l := 1
 	for n >= 0x80 {
 		n >>= 7
@@ -167,13 +180,14 @@ func uvarintLen(n int) int {
 // decodePut returns the batch in the payload of a put of count events, with one reference, the
 // caller's, and when it was appended. The batch does not use the memory of p.
 func decodePut(p []byte, count int) (*event.Batch, int64, error) {
-	if len(p) < putFixed {
+	start, ok := putStart(p)
+	if !ok {
 		return nil, 0, errPayload
 	}
 	le := binary.LittleEndian
 	now := int64(le.Uint64(p))
-	index, strings := int64(le.Uint32(p[8:])&^putSeparated), int64(le.Uint32(p[12:]))
-	rest := p[putFixed:]
+	index, strings := int64(le.Uint32(p[8:])&^putFlags), int64(le.Uint32(p[12:]))
+	rest := p[start:]
 	if index+strings > int64(len(rest)) || int64(count) > index/2 {
 		return nil, 0, errPayload
 	}
@@ -195,6 +209,37 @@ func decodePut(p []byte, count int) (*event.Batch, int64, error) {
 		return nil, 0, errPayload
 	}
 	return b, now, nil
+}
+
+// putStart returns the length of what is before the index: the fixed part and the mark; false if p does not have them.
+func putStart(p []byte) (int, bool) {
+	if len(p) < putFixed {
+		return 0, false
+	}
+	le := binary.LittleEndian
+	if le.Uint32(p[8:])&putMarked == 0 {
+		return putFixed, true
+	}
+	if len(p) < putFixed+markFixed {
+		return 0, false
+	}
+	n := int64(le.Uint32(p[putFixed:]))
+	if n < markFixed || putFixed+n > int64(len(p)) {
+		return 0, false
+	}
+	return putFixed + int(n), true
+}
+
+// putMark returns the mark of a put; nil if it has none.
+func putMark(p []byte) (*mark, error) {
+	start, ok := putStart(p)
+	switch {
+	case !ok:
+		return nil, errPayload
+	case start == putFixed:
+		return nil, nil //nolint:nilnil // most puts have no mark
+	}
+	return decodeMark(p[putFixed:start])
 }
 
 // putDecoder holds what is left of the three parts of a put.
@@ -316,12 +361,13 @@ func takeRanges(p []byte) (ranges []Range, rest []byte, ok bool) {
 // putSummary returns when a put of count events was appended and how many bytes its bodies have, of a payload that
 // sealing has made longer by overhead.
 func putSummary(p []byte, count, overhead int) (at, bodies int64) {
-	if len(p) < putFixed {
+	start, ok := putStart(p)
+	if !ok {
 		return 0, 0
 	}
 	le := binary.LittleEndian
 	index := le.Uint32(p[8:])
-	bodies = int64(len(p)-overhead) - putFixed - int64(index&^putSeparated) - int64(le.Uint32(p[12:]))
+	bodies = int64(len(p)-overhead-start) - int64(index&^putFlags) - int64(le.Uint32(p[12:]))
 	if index&putSeparated != 0 {
 		bodies -= int64(count)
 	}

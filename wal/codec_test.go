@@ -65,7 +65,7 @@ func TestPutRoundTrip(t *testing.T) {
 		b := event.NewBatch()
 		build(b)
 		var put encodedPut
-		if err := put.encode(b, 42, 0); err != nil {
+		if err := put.encode(b, 42, 0, nil); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		payload := payloadOf(&put)
@@ -134,13 +134,13 @@ func TestRangeSet(t *testing.T) {
 func FuzzRecord(f *testing.F) {
 	b := ids(1, 3, 5)
 	var put encodedPut
-	if err := put.encode(b, 1, 0); err != nil {
+	if err := put.encode(b, 1, 0, nil); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(payloadOf(&put), 3)
 	b = event.NewBatch()
 	appendLines(b, strings.Repeat("a line\n", 50))
-	if err := put.encode(b, 1, 0); err != nil || len(put.bodies) != 1 {
+	if err := put.encode(b, 1, 0, nil); err != nil || len(put.bodies) != 1 {
 		f.Fatal(len(put.bodies), err)
 	}
 	f.Add(payloadOf(&put), 50)
@@ -171,7 +171,7 @@ func FuzzRecord(f *testing.F) {
 		}
 		defer b.Release()
 		var put encodedPut
-		if err := put.encode(b, at, 0); err != nil {
+		if err := put.encode(b, at, 0, nil); err != nil {
 			t.Fatal(err)
 		}
 		again, _, err := decodePut(payloadOf(&put), count)

@@ -18,6 +18,7 @@ const maxGroup = 4 << 20
 type request struct {
 	put   encodedPut
 	batch *event.Batch // of a put; nil for others
+	mark  *mark        // nil if the events have no origin that is remembered
 	bytes int64        // of the bodies
 	at    int64
 	acks  bool         // waits until what is acknowledged is written, and durable with SyncAcks
@@ -54,12 +55,16 @@ func (r *request) events() int {
 // withdraws b if it is not being written yet; a ctx that has ended before is no obstacle where
 // nobody is waiting. The error wraps ErrFull, ErrNoSpace or ErrClosed where that is the reason; after
 // an error b is not read before the next Open, and then only if it reached the disk all the same.
-func (l *Log) Append(ctx context.Context, b *event.Batch) error {
+func (l *Log) Append(ctx context.Context, b *event.Batch) error { return l.append(ctx, b, nil) }
+
+// append appends a batch and what there is to remember of where it comes from.
+func (l *Log) append(ctx context.Context, b *event.Batch, m *mark) error {
 	if b.Len() == 0 {
 		return nil
 	}
 	r := requests.Get().(*request)
 	defer r.recycle()
+	r.mark = m
 	if err := l.encode(r, b); err != nil {
 		return fmt.Errorf("appending %d events: %w", b.Len(), err)
 	}
@@ -72,7 +77,7 @@ func (l *Log) Append(ctx context.Context, b *event.Batch) error {
 // encode makes r the put of b.
 func (l *Log) encode(r *request, b *event.Batch) error {
 	r.batch, r.bytes, r.at = b, int64(b.Bytes()), time.Now().UnixNano()
-	return r.put.encode(b, r.at, l.keys.overhead())
+	return r.put.encode(b, r.at, l.keys.overhead(), r.mark)
 }
 
 // signal wakes a goroutine that receives from c, now or when it does so next.

@@ -269,6 +269,9 @@ func (l *Log) publish(seg *segment, end int64, chunk []*request) {
 		seg.bytes += r.bytes
 		pos += r.put.size
 		l.cache.push(r, seg, pos, l.opts.CacheBytes)
+		if r.mark != nil {
+			l.origins.add(r.mark, l.next)
+		}
 	}
 	seg.end = end
 	l.changes++

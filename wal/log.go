@@ -36,6 +36,8 @@ type Log struct {
 	wake     chan struct{} // closed at the next publication; nil if nobody waits
 	next     uint64        // number of the next event
 	gone     rangeSet
+	sessions []session // of the events that are not gone, by first number
+	origins  origins
 	stored   uint64     // events in the segments
 	acked    rangeSet   // in the books, and not yet with the writer
 	changes  uint64     // groups and acknowledgements so far
@@ -92,7 +94,11 @@ func Open(opts Options) (_ *Log, err error) {
 			return nil, fmt.Errorf("the active key for new segments: %w", err)
 		}
 	}
-	if err := l.recover(); err != nil {
+	known, err := l.recover()
+	if err != nil {
+		return nil, err
+	}
+	if err := l.beginSession(known); err != nil {
 		return nil, err
 	}
 	if err := l.Checkpoint(); err == nil {
@@ -101,6 +107,7 @@ func Open(opts Options) (_ *Log, err error) {
 		return nil, err
 	} else {
 		opts.Log.Warn("the disk is full: no checkpoint was written", "error", err)
+		l.sessions = nil // nobody would know of them after a crash
 	}
 	if !opts.foreground {
 		ctx, cancel := context.WithCancel(context.Background())

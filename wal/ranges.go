@@ -40,6 +40,24 @@ func (s *rangeSet) add(r Range) uint64 {
 	return added
 }
 
+// remove takes r out of the set.
+func (s *rangeSet) remove(r Range) {
+	var left rangeSet
+	for _, have := range *s {
+		if have.To <= r.From || have.From >= r.To {
+			left = append(left, have)
+			continue
+		}
+		if have.From < r.From {
+			left = append(left, Range{have.From, r.From})
+		}
+		if have.To > r.To {
+			left = append(left, Range{r.To, have.To})
+		}
+	}
+	*s = left
+}
+
 // count returns how many numbers of r are in the set.
 func (s rangeSet) count(r Range) uint64 {
 	var n uint64

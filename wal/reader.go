@@ -15,6 +15,8 @@ type Entry struct {
 	Batch  *event.Batch // read-only
 	Events Range        // their numbers, for Ack
 	At     time.Time    // when they were appended
+
+	Session SessionID // in which they got their numbers; the zero value if that is not known
 }
 
 // cursor is the position of the reader. Log.mu guards it.
@@ -133,7 +135,7 @@ func (l *Log) cut(limit int) (Entry, bool) {
 	}
 	run.To = min(run.To, run.From+uint64(limit))
 	c.expect = run.To
-	e := Entry{Events: run, At: time.Unix(0, c.at)}
+	e := Entry{Events: run, At: time.Unix(0, c.at), Session: l.sessionOf(run.From)}
 	if run == all {
 		e.Batch = c.batch.Retain()
 	} else {

@@ -90,19 +90,20 @@ type recovery struct {
 	told    func(Damage)                     // told of other damage
 }
 
-// recover brings the log to the state that its files tell of, and makes it ready for writing.
-func (l *Log) recover() error {
+// recover brings the log to the state that its files tell of, and makes it ready for writing. known says that the sessions
+// are all known.
+func (l *Log) recover() (known bool, err error) {
 	r := &recovery{l: l, damaged: l.reportDamage, told: l.told}
 	if err := r.survey(); err != nil {
-		return err
+		return false, err
 	}
 	if err := l.checkKeys(); err != nil {
-		return err
+		return false, err
 	}
 	if err := r.resume(); err != nil {
-		return err
+		return false, err
 	}
-	return r.clean()
+	return r.ckpt != nil, r.clean()
 }
 
 // survey finds out the state of the log.
@@ -203,6 +204,7 @@ func (r *recovery) adopt() error {
 	l, w := r.l, &r.l.writer
 	l.next = max(l.next, r.base.next)
 	r.merge(r.base.gone)
+	r.inherit(r.base)
 	if r.base.gen > 0 {
 		w.gen = r.base.gen - 1
 	}
@@ -250,6 +252,15 @@ func (r *recovery) merge(gone []Range) {
 	for _, g := range gone {
 		r.l.gone.add(g)
 		r.l.next = max(r.l.next, g.To)
+	}
+}
+
+// inherit takes over what a snapshot says of sessions and origins. Of what was replayed before it, it knows better: a put may have
+// failed though it is on the disk.
+func (r *recovery) inherit(s *snapshot) {
+	r.l.sessions, r.l.origins = s.sessions, nil
+	for i := range s.origins {
+		r.l.origins.add(&s.origins[i], uint64(i))
 	}
 }
 
@@ -325,8 +336,15 @@ func (r *recovery) replaySegment(seg *segment, pos, durable int64) error {
 func (r *recovery) apply(s *scanner, rec record) {
 	switch rec.kind {
 	case recordPut:
+		m, err := putMark(rec.payload)
+		if err != nil {
+			break
+		}
 		s.seg.addPut(rec)
 		r.l.next = max(r.l.next, rec.events().To)
+		if m != nil {
+			r.l.origins.add(m, r.l.next)
+		}
 		return
 	case recordAck:
 		if gone, err := decodeAck(rec.payload); err == nil {
@@ -336,6 +354,7 @@ func (r *recovery) apply(s *scanner, rec record) {
 	case recordSnapshot:
 		if snap, err := decodeSnapshot(rec.payload); err == nil {
 			r.merge(snap.gone)
+			r.inherit(snap)
 			r.l.next = max(r.l.next, snap.next)
 			return
 		}

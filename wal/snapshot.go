@@ -10,6 +10,7 @@ const (
 	snapshotVersion = 1
 	snapshotFixed   = 8 + 4 + 4 + 16 + 3*8
 	snapshotClosed  = 1 // flag: the log was closed after this, so that nothing follows
+	snapshotOrigins = 2 // flag: sessions and origins follow
 	extentSize      = 4 + 6*8
 )
 
@@ -22,6 +23,9 @@ type snapshot struct {
 	next    uint64 // number of the next event
 	extents []extent
 	gone    rangeSet
+
+	sessions []session
+	origins  []mark
 }
 
 // extent is a segment in use as a snapshot lists it.
@@ -44,7 +48,7 @@ func (s *snapshot) encode() []byte {
 	if s.closed {
 		flags |= snapshotClosed
 	}
-	b = le.AppendUint32(b, flags)
+	b = le.AppendUint32(b, flags|snapshotOrigins)
 	b = append(b, s.id[:]...)
 	b = le.AppendUint64(b, s.gen)
 	b = le.AppendUint64(b, uint64(s.pos))
@@ -57,6 +61,7 @@ func (s *snapshot) encode() []byte {
 		}
 	}
 	b = appendRanges(b, s.gone)
+	b = appendOrigins(appendSessions(b, s.sessions), s.origins)
 	return le.AppendUint32(b, checksum(b))
 }
 
@@ -73,7 +78,7 @@ func decodeSnapshot(b []byte) (*snapshot, error) {
 		return nil, errSnapshot
 	}
 	flags := le.Uint32(b[12:])
-	if flags > snapshotClosed {
+	if flags > snapshotClosed|snapshotOrigins {
 		return nil, errSnapshot
 	}
 	s := &snapshot{closed: flags&snapshotClosed != 0, gen: le.Uint64(b[32:]), pos: int64(le.Uint64(b[40:])), next: le.Uint64(b[48:])}
@@ -96,6 +101,11 @@ func decodeSnapshot(b []byte) (*snapshot, error) {
 		rest = rest[extentSize:]
 	}
 	gone, rest, ok := takeRanges(rest)
+	if ok && flags&snapshotOrigins != 0 {
+		if s.sessions, rest, ok = takeSessions(rest); ok {
+			s.origins, rest, ok = takeOrigins(rest)
+		}
+	}
 	if !ok || len(rest) > 0 {
 		return nil, errSnapshot
 	}

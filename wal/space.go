@@ -107,7 +107,7 @@ func (w *writer) seal(seg *segment) {
 func (w *writer) obtain(n int64) (*segment, error) {
 	w.l.mu.Lock()
 	// Twice the snapshot's size: it grows while the segment is being made, if only by one entry.
-	need := int64(segmentStart) + 2*recordSize(snapshotFixed+12+(len(w.l.segments)+1)*extentSize+16*(len(w.l.gone)+1)) + n
+	need := int64(segmentStart) + 2*recordSize(snapshotFixed+12+(len(w.l.segments)+1)*extentSize+16*(len(w.l.gone)+1)+w.l.originsSize()) + n
 	seg := w.l.takeFree(need, w.l.opts.Dirs[w.dir])
 	w.l.mu.Unlock()
 	size := max(w.l.opts.SegmentSize, align(need, vfs.SectorSize))

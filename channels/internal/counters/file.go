@@ -13,6 +13,7 @@ type File struct {
 	PutErrors        *metrics.Counter // puts that the disk failed
 	TakeErrors       *metrics.Counter // takes and acknowledgements that the disk failed, and damaged records
 	CheckpointErrors *metrics.Counter // checkpoints that could not be written
+	Repeated         *metrics.Counter // events that were not stored, as they were stored before
 
 	open, unhealthy atomic.Bool
 }
@@ -24,6 +25,7 @@ func NewFile(set *metrics.Set) *File {
 		PutErrors:        set.Counter("EventPutErrorCount"),
 		TakeErrors:       set.Counter("EventTakeErrorCount"),
 		CheckpointErrors: set.Counter("CheckpointWriteErrorCount"),
+		Repeated:         set.OwnCounter("events_repeated", "Events that another agent sent again though they were stored; they were not stored twice."),
 	}
 	// Monitors ask for it; there is no second checkpoint whose writing could fail.
 	set.Counter("CheckpointBackupWriteErrorCount")

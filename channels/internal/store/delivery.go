@@ -19,15 +19,17 @@ const takeBytes = 16 << 20
 
 // part is a run of events of one batch. Who holds it owns one reference of the batch.
 type part struct {
-	batch  *event.Batch
-	events wal.Range
-	at     time.Time // when they were put
+	batch   *event.Batch
+	events  wal.Range
+	session wal.SessionID
+	at      time.Time // when they were put
 }
 
 // split cuts the first n events off p, which keeps the rest. n is less than what p has.
 func (p *part) split(n int) part {
 	whole := p.batch
-	head := part{batch: whole.View(0, n), events: wal.Range{From: p.events.From, To: p.events.From + uint64(n)}, at: p.at}
+	head := *p
+	head.batch, head.events.To = whole.View(0, n), p.events.From+uint64(n)
 	p.batch, p.events.From = whole.View(n, whole.Len()), head.events.To
 	whole.Release()
 	return head
@@ -81,7 +83,7 @@ func (o *opened) takeReturned(d *delivery, limit int) (seen uint64, err error) {
 	if o.closed {
 		return 0, flow.ErrClosed
 	}
-	for d.events < limit && len(o.returned) > 0 && d.bytes < takeBytes {
+	for d.events < limit && len(o.returned) > 0 && d.bytes < takeBytes && d.continues(&o.returned[0]) {
 		p := &o.returned[0]
 		if n := limit - d.events; p.batch.Len() > n {
 			d.add(p.split(n))
@@ -100,10 +102,17 @@ func (o *opened) takeReturned(d *delivery, limit int) (seen uint64, err error) {
 
 // read moves events from the log to d. An error is met again at the next read, unless the log got over it.
 func (o *opened) read(d *delivery, limit int) error {
+	o.mu.Lock()
+	left := len(o.returned) > 0 // they are older
+	o.mu.Unlock()
+	if left {
+		return nil
+	}
 	fresh := 0
 	var last time.Time
 	var err error
-	for d.events < limit && d.bytes < takeBytes {
+	var other *part // of the next session: for the next delivery
+	for d.events < limit && d.bytes < takeBytes && other == nil {
 		e, ok, readErr := o.log.TryRead(limit - d.events)
 		if readErr != nil {
 			err = o.readFailed(readErr)
@@ -112,21 +121,39 @@ func (o *opened) read(d *delivery, limit int) error {
 		if !ok {
 			break
 		}
-		d.add(part{batch: e.Batch, events: e.Events, at: e.At})
-		fresh += e.Batch.Len()
+		p := part{batch: e.Batch, events: e.Events, session: e.Session, at: e.At}
 		last = e.At
+		if !d.continues(&p) {
+			other = &p
+			break
+		}
+		d.add(p)
+		fresh += e.Batch.Len()
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.inFlight += fresh
-	if fresh > 0 {
+	if !last.IsZero() {
 		o.unread = last // what follows is no older
+	}
+	if other != nil {
+		o.keep(*other)
 	}
 	if o.damaged.Load() {
 		o.recount()
 		o.serve() // the log may have lost what the books still hold
 	}
 	return err
+}
+
+// keep puts aside what was taken from the log too much. The lock is held.
+func (o *opened) keep(p part) {
+	if o.closed {
+		p.batch.Release()
+		return
+	}
+	o.returned = append(o.returned, p)
+	o.waiting += p.batch.Len()
 }
 
 // readFailed gives an error of the log its class.
@@ -140,7 +167,7 @@ func (o *opened) readFailed(err error) error {
 
 // begin makes d, which has events, an open delivery.
 func (o *opened) begin(d *delivery, limit int) error {
-	d.batch = d.join()
+	d.batch = d.join(o.log.First())
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
@@ -203,14 +230,27 @@ func (d *delivery) add(p part) {
 	d.bytes += p.batch.Bytes()
 }
 
-// join returns a batch of all events with a reference of its own.
-func (d *delivery) join() *event.Batch {
-	if len(d.parts) == 1 {
-		return d.parts[0].batch.Retain()
-	}
+// continues reports whether a part is of the same session as those before it: a batch has one origin.
+func (d *delivery) continues(p *part) bool {
+	return len(d.parts) == 0 || d.parts[0].session == p.session
+}
+
+// join returns a batch of all events, by their numbers in the log, with a reference of its own. The log has nothing of this session
+// before number done any more.
+func (d *delivery) join(done uint64) *event.Batch {
 	b := event.NewBatch()
-	for i := range d.parts {
-		b.AppendShared(d.parts[i].batch, 0, d.parts[i].batch.Len())
+	i := 0
+	for _, p := range d.parts {
+		b.AppendShared(p.batch, 0, p.batch.Len())
+		for n := p.events.From; n < p.events.To; n++ {
+			b.At(i).Number = n
+			i++
+		}
+	}
+	if session := d.parts[0].session; session != (wal.SessionID{}) {
+		b.SetOrigin(event.Origin{Log: session, Done: done, Here: true})
+	} else {
+		b.DropOrigin()
 	}
 	return b
 }

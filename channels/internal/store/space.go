@@ -42,15 +42,15 @@ func (o *opened) deadline() time.Time {
 	return time.Now().Add(o.opts.Wait)
 }
 
-// write writes b, for whose n events space is promised. The promise ends with it, unless the disk is full: then it
-// is kept, and the error wraps wal.ErrNoSpace.
+// write writes b, for whose n events space is promised; what is there already, as another agent sends it again, is left out. The
+// promise ends with it, unless the disk is full: then it is kept, and the error wraps wal.ErrNoSpace.
 func (o *opened) write(b *event.Batch, n int) error {
 	at := time.Now()
-	err := o.log.Append(context.Background(), b)
+	stored, err := o.log.AppendOnce(context.Background(), b)
 	switch {
 	case err == nil:
 		o.diskHasSpace()
-		o.through(n, at)
+		o.through(n, stored, at)
 		return nil
 	case errors.Is(err, wal.ErrNoSpace):
 		o.diskIsFull(err)
@@ -103,18 +103,22 @@ func (o *opened) waitForDisk(ctx context.Context, until time.Time, full error) e
 	}
 }
 
-// through enters n events that were stored at this time.
-func (o *opened) through(n int, at time.Time) {
+// through ends the promise of space for n events, of which some, or all, were stored at this time and the rest before.
+func (o *opened) through(n, stored int, at time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.stored <= o.inFlight+o.waiting {
 		o.unread = at
 	}
 	o.promised -= n
-	o.stored += n
+	o.stored += stored
 	o.counters.PutSuccess.Add(n)
+	o.counters.Repeated.Add(n - stored)
 	o.count()
 	o.arrived()
+	if stored < n {
+		o.serve()
+	}
 	o.recount()
 }
 

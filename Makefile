@@ -8,7 +8,7 @@ LINT      := $(TOOLS)/golangci-lint
 LINT_VERSION := v2.15.0
 FUZZTIME  ?= 30s
 
-.PHONY: all build test race tools lint generate check examples fuzz crash damage kill faults bench bench-large bench-peers bench-all e2e stress clean help
+.PHONY: all build test race tools lint generate check examples fuzz crash damage kill rotate faults bench bench-inputs bench-large bench-peers bench-all e2e stress clean help
 
 all: build
 
@@ -59,10 +59,13 @@ damage: ## a log with one bit inverted, or cut off, at each of its bytes, SIZE (
 kill: ## kill -9 of an agent with a file channel under load, COUNT times; SEED repeats a run
 	FLUME_KILLS=$(or $(COUNT),1000) FLUME_KILL_SEED=$(SEED) $(GO) test -tags e2e -count=1 -timeout 2h -run 'TestFileChannelKill$$' -v ./e2e
 
+rotate: ## logs rotated by logrotate under load, COUNT of them, with kill -9 of the agent; SEED repeats a run
+	FLUME_ROTATIONS=$(or $(COUNT),5000) FLUME_ROTATE_SEED=$(SEED) $(GO) test -tags e2e -count=1 -timeout 2h -run 'TestLogrotate$$' -v ./e2e
+
 faults: ## plant faults in a copy of the log and the file channel; the suite must notice each
 	GO=$(GO) ./scripts/faults/run
 
-bench: build ## the agent, its parts and bare programs, in less than ten minutes
+bench: build ## the agent, its parts and bare programs, in less than half an hour
 	$(GO) run ./bench/cmd/flumebench -flume bin/flume
 
 bench-large: build ## a backlog of 10 GiB: opening and reading it
@@ -72,9 +75,13 @@ bench-peers: build ## Apache Flume (downloads are cached), rsyslog and syslog-ng
 	./e2e/setup.sh
 	$(GO) run ./bench/cmd/flumebench peers -flume bin/flume
 
-bench-all: build ## all of these, into the table of docs/performance.md
+bench-inputs: build ## sources for files, syslog and HTTP; a part of bench
+	$(GO) run ./bench/cmd/flumebench inputs -flume bin/flume
+
+bench-all: build ## all of these, into the tables of docs/performance.md
 	./e2e/setup.sh
 	$(GO) run ./bench/cmd/flumebench all -flume bin/flume -into docs/performance.md
+	$(GO) run ./bench/cmd/flumebench inputs -flume bin/flume -into docs/performance.md -section inputs
 
 e2e: build ## against real systems: Java Flume, ZooKeeper (downloads are cached)
 	./e2e/setup.sh

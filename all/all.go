@@ -6,16 +6,22 @@ package all
 //go:generate go run ../internal/gen
 
 import (
+	_ "github.com/flume-go/flume/sources/avro"
+	_ "github.com/flume-go/flume/sources/avrolegacy"
 	_ "github.com/flume-go/flume/sources/exec"
 	_ "github.com/flume-go/flume/sources/http"
 	_ "github.com/flume-go/flume/sources/multiportsyslogtcp"
 	_ "github.com/flume-go/flume/sources/netcat"
 	_ "github.com/flume-go/flume/sources/netcatudp"
+	_ "github.com/flume-go/flume/sources/scribe"
 	_ "github.com/flume-go/flume/sources/seq"
+	_ "github.com/flume-go/flume/sources/spooldir"
 	_ "github.com/flume-go/flume/sources/stress"
 	_ "github.com/flume-go/flume/sources/syslogtcp"
 	_ "github.com/flume-go/flume/sources/syslogudp"
 	_ "github.com/flume-go/flume/sources/taildir"
+	_ "github.com/flume-go/flume/sources/thrift"
+	_ "github.com/flume-go/flume/sources/thriftlegacy"
 
 	_ "github.com/flume-go/flume/interceptors/host"
 	_ "github.com/flume-go/flume/interceptors/regexextractor"
@@ -40,9 +46,11 @@ import (
 	_ "github.com/flume-go/flume/processors/failover"
 	_ "github.com/flume-go/flume/processors/loadbalance"
 
+	_ "github.com/flume-go/flume/sinks/avro"
 	_ "github.com/flume-go/flume/sinks/fileroll"
 	_ "github.com/flume-go/flume/sinks/logger"
 	_ "github.com/flume-go/flume/sinks/null"
+	_ "github.com/flume-go/flume/sinks/thrift"
 
 	_ "github.com/flume-go/flume/codecs/avrobody"
 	_ "github.com/flume-go/flume/codecs/avroevent"

@@ -7,16 +7,15 @@ import "strings"
 // that is registered is never looked for here.
 var absent = map[Kind][]string{
 	KindSource: {
-		"avro", "thrift", "spooldir", "jms",
-		"AvroSource", "ThriftSource", "SpoolDirectorySource", "JMSSource", "KafkaSource", "ScribeSource", "TwitterSource",
-		"AvroLegacySource", "ThriftLegacySource",
+		"jms",
+		"JMSSource", "KafkaSource", "TwitterSource",
 	},
 	KindChannel: {
 		"jdbc", "JdbcChannel", "KafkaChannel",
 	},
 	KindSink: {
-		"avro", "thrift", "hdfs", "irc", "http", "hbase", "asynchbase", "hbase2", "hive", "morphline_solr", "elasticsearch",
-		"AvroSink", "ThriftSink", "HDFSEventSink", "IRCSink", "HttpSink", "HBaseSink", "AsyncHBaseSink", "HBase2Sink", "HiveSink",
+		"hdfs", "irc", "http", "hbase", "asynchbase", "hbase2", "hive", "morphline_solr", "elasticsearch",
+		"HDFSEventSink", "IRCSink", "HttpSink", "HBaseSink", "AsyncHBaseSink", "HBase2Sink", "HiveSink",
 		"MorphlineSolrSink", "MorphlineSink", "ElasticSearchSink", "KafkaSink", "KuduSink", "DatasetSink",
 	},
 	KindInterceptor: {"MorphlineInterceptor$Builder"},

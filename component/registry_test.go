@@ -64,7 +64,7 @@ func TestUnknown(t *testing.T) {
 func TestUnknownType(t *testing.T) {
 	tests := []struct{ name, want string }{
 		{"hdfs", `type "hdfs" is one of Apache Flume's that this version does not have (sink); see docs/compatibility.md for what it has`},
-		{"avro", `type "avro" is one of Apache Flume's that this version does not have (source, sink); see docs/compatibility.md for what it has`},
+		{"jms", `type "jms" is one of Apache Flume's that this version does not have (source); see docs/compatibility.md for what it has`},
 		{"org.apache.flume.sink.hdfs.HDFSEventSink", `type "org.apache.flume.sink.hdfs.HDFSEventSink" is one of Apache Flume's that this version does not have (sink); see docs/compatibility.md for what it has`},
 		{"test_plian", `unknown type "test_plian"; did you mean "test_plain"?`},
 		{"com.example.Codec", `unknown type "com.example.Codec"; Java classes cannot be loaded; run the command components without a type to see all`},

@@ -48,7 +48,9 @@ install_tools() {
 		packages openjdk-17-jdk-headless maven
 	fi
 	# The clients whose logs and messages the sources read.
-	packages rsyslog rsyslog-gnutls rsyslog-openssl bsdutils nginx-light apache2-bin logrotate curl openssl
+	packages rsyslog rsyslog-gnutls rsyslog-openssl bsdutils systemd nginx-light apache2-bin apache2-utils logrotate zstd xz-utils curl openssl
+	# A compiler and a client library of Thrift, for clients in another language.
+	packages thrift-compiler python3-thrift
 }
 
 # fetch PROFILE copies the jars of a profile of pom.xml into the cache folder of the same name. It works
@@ -90,5 +92,6 @@ exec 9>"$cache/.lock"
 flock 9
 install_tools
 fetch flume
+fetch flume19
 fetch zookeeper
 compile

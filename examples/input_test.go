@@ -27,7 +27,7 @@ type input struct {
 
 // way is how a line comes to a source.
 type way struct {
-	network string              // "tcp", "udp", "http" or "file"
+	network string              // "tcp", "udp", "http", "file", "spool", or a remote call: "avro", "thrift", "avrolegacy"
 	frame   func(string) string // what is sent for a line
 	answers bool                // each line is answered with OK
 }
@@ -46,9 +46,25 @@ var ways = map[string]way{
 	"syslogudp":           {"udp", syslogged, false},
 	"http":                {"http", plain, false},
 	"taildir":             {"file", plain, false},
+	"spooldir":            {"spool", plain, false},
+	"avro":                {"avro", nil, false},
+	"thrift":              {"thrift", nil, false},
+	"org.apache.flume.source.avroLegacy.AvroLegacySource": {"avrolegacy", nil, false},
+	"thriftlegacy": {"tcp", thriftLegacy, false},
+	"scribe":       {"tcp", scribed, false},
 }
 
-// input returns how to reach a source; false if it has input of its own. It makes the directory that one looks into.
+// fed reports whether a sink of the same agent sends to a port.
+func (x *example) fed(port string) bool {
+	for key, value := range x.settings {
+		if strings.HasPrefix(key, "a1.sinks.") && strings.HasSuffix(key, ".port") && value == port {
+			return true
+		}
+	}
+	return false
+}
+
+// input returns how to reach a source; false if it has input of its own, or from a sink. It makes the directory that one looks into.
 func (x *example) input(t *testing.T, source string) (in input, ok bool) {
 	t.Helper()
 	prefix := "a1.sources." + source + "."
@@ -57,10 +73,18 @@ func (x *example) input(t *testing.T, source string) (in input, ok bool) {
 		return in, false
 	}
 	port, _, _ := strings.Cut(x.settings[prefix+"port"]+x.settings[prefix+"ports"], " ")
+	if port != "" && x.fed(port) {
+		return in, false
+	}
 	in.to = "127.0.0.1:" + port
 	switch in.way.network {
 	case "http":
 		in.to = "http://" + in.to
+	case "spool":
+		in.to = filepath.Join(x.settings[prefix+"spoolDir"], source)
+		if err := os.MkdirAll(filepath.Dir(in.to), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	case "file":
 		group, _, _ := strings.Cut(x.settings[prefix+"filegroups"], " ")
 		pattern := x.settings[prefix+"filegroups."+group]
@@ -90,6 +114,10 @@ func (in input) send(t *testing.T, p *process) []string {
 		in.post(t, sent)
 	case "file":
 		in.write(t, sent)
+	case "spool":
+		in.drop(t, sent)
+	case "avro", "thrift", "avrolegacy":
+		in.call(t, sent)
 	default:
 		in.dial(t, p, sent)
 	}
@@ -133,6 +161,16 @@ func (in input) dial(t *testing.T, p *process, sent []string) {
 func (in input) write(t *testing.T, sent []string) {
 	t.Helper()
 	if err := os.WriteFile(in.to, []byte(strings.Join(sent, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// drop puts a file with the lines into the directory: under a name that is not read, and then under its own.
+func (in input) drop(t *testing.T, sent []string) {
+	t.Helper()
+	whole := input{to: filepath.Join(filepath.Dir(in.to), "."+filepath.Base(in.to))}
+	whole.write(t, sent)
+	if err := os.Rename(whole.to, in.to); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -56,8 +56,9 @@ func makeText(length, period int) string {
 // Format fixes the shape of the lines of one run: sender and verifier must
 // use equal ones.
 type Format struct {
-	length   int
+	length   int // what is kept in front included
 	perBlock int
+	form     Form
 }
 
 // NewFormat describes lines of length bytes, newline included, sent in blocks
@@ -83,7 +84,7 @@ func (f Format) PerBlock() int { return f.perBlock }
 // index of its block.
 func (f Format) payload(index int) string {
 	start := index % phases
-	return text[start : start+f.length-payloadAt-1]
+	return text[start : start+f.length-len(f.form.kept)-payloadAt-1]
 }
 
 // Share divides total lines among conns connections as evenly as it goes; the
@@ -103,7 +104,9 @@ func Share(total, conns int) []int {
 // use: each connection has its own.
 type Sender struct {
 	format Format
-	buf    []byte
+	buf    []byte // a whole block
+	first  int    // where the number of the first line's block stands
+	stride int
 	block  uint32
 	left   int
 }
@@ -113,23 +116,52 @@ func (f Format) NewSender(conn, count int) (*Sender, error) {
 	if conn < 0 || conn >= MaxConns {
 		return nil, fmt.Errorf("connection %d: lines can name 0 to %d", conn, MaxConns-1)
 	}
-	buf := make([]byte, 0, f.perBlock*f.length)
-	for i := range f.perBlock {
-		buf = fmt.Appendf(buf, "%02x %08x %04x ", conn, 0, i)
-		buf = append(buf, f.payload(i)...)
-		buf = append(buf, '\n')
+	if f.form.Whole() && count%f.perBlock != 0 {
+		return nil, fmt.Errorf("%d lines on connection %d: must be a multiple of %d", count, conn, f.perBlock)
 	}
-	return &Sender{format: f, buf: buf, left: count}, nil
+	s := &Sender{format: f, left: count, stride: f.stride()}
+	content := make([]byte, 0, f.perBlock*s.stride+len(f.form.start)+len(f.form.close))
+	content = append(content, f.form.start...)
+	for i := range f.perBlock {
+		content = f.appendLine(content, conn, i)
+		if i < f.perBlock-1 {
+			content = append(content, f.form.between...)
+		}
+	}
+	content = append(content, f.form.close...)
+	if f.form.open != nil {
+		s.buf = []byte(f.form.open(len(content)))
+	}
+	s.first = len(s.buf) + len(f.form.start) + len(f.form.head(0)) + blockAt
+	s.buf = append(s.buf, content...)
+	return s, nil
+}
+
+// appendLine appends a line of block 0 as it is sent.
+func (f Format) appendLine(buf []byte, conn, index int) []byte {
+	buf = append(buf, f.form.head(index)...)
+	buf = fmt.Appendf(buf, "%02x %08x %04x ", conn, 0, index)
+	buf = append(buf, f.payload(index)...)
+	if f.form.after != "" {
+		return append(buf, f.form.after...)
+	}
+	return append(buf, '\n')
 }
 
 // Next returns the next block of lines, or nothing once all were returned. The
 // bytes are valid until the following call.
 func (s *Sender) Next() []byte {
+	if s.left == 0 {
+		return nil
+	}
 	n := min(s.left, s.format.perBlock)
-	out := s.buf[:n*s.format.length]
+	out := s.buf
+	if n < s.format.perBlock { // of a form without anything around its lines
+		out = out[:n*s.stride]
+	}
 	var number [8]byte
 	putHex(number[:], s.block)
-	for at := blockAt; at < len(out); at += s.format.length {
+	for i, at := 0, s.first; i < n; i, at = i+1, at+s.stride {
 		copy(out[at:at+len(number)], number[:])
 	}
 	s.block++

@@ -103,8 +103,11 @@ func (v *Verifier) line(line []byte) {
 // not one that was sent.
 func (v *Verifier) parse(line []byte) (conn, number int, ok bool) {
 	f := v.format
-	if len(line) != f.length || line[f.length-1] != '\n' ||
-		line[blockAt-1] != ' ' || line[indexAt-1] != ' ' || line[payloadAt-1] != ' ' {
+	if len(line) != f.length || line[f.length-1] != '\n' || string(line[:len(f.form.kept)]) != f.form.kept {
+		return 0, 0, false
+	}
+	line = line[len(f.form.kept):]
+	if line[blockAt-1] != ' ' || line[indexAt-1] != ' ' || line[payloadAt-1] != ' ' {
 		return 0, 0, false
 	}
 	c, okConn := readHex(line[connAt : connAt+2])
@@ -117,7 +120,7 @@ func (v *Verifier) parse(line []byte) (conn, number int, ok bool) {
 	if at >= int64(v.conns[c].count) {
 		return 0, 0, false
 	}
-	return int(c), int(at), string(line[payloadAt:f.length-1]) == f.payload(int(index))
+	return int(c), int(at), string(line[payloadAt:len(line)-1]) == f.payload(int(index))
 }
 
 func (v *Verifier) damaged(line []byte) {

@@ -138,3 +138,16 @@ func TestPeakIsTheChildsOwn(t *testing.T) {
 		t.Error("the ballast must outlive the measurement")
 	}
 }
+
+func TestTouch(t *testing.T) {
+	dir := t.TempDir()
+	if err := Touch(dir, 3<<20); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	if err := Touch(filepath.Join(dir, "missing"), 1); err == nil {
+		t.Error("a directory that is not there was accepted")
+	}
+}

@@ -8,32 +8,46 @@ import (
 )
 
 func TestWriteInto(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "performance.md")
-	for _, text := range []string{"# Text\n\n" + Begin + "\nold figures\n" + End + "\n\nMore text.\n", ""} {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		err := sample().WriteInto(path)
-		if text == "" {
-			if err == nil || !strings.Contains(err.Error(), Begin) {
-				t.Errorf("writing into a document without marks = %v, want which are missing", err)
+	const (
+		unnamed = "<!-- bench -->\nold figures\n<!-- /bench -->\n"
+		named   = "<!-- bench inputs -->\nother figures\n<!-- /bench inputs -->\n"
+	)
+	var table strings.Builder
+	if err := sample().WriteMarkdown(&table); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, section, text string
+		want                string // text with the new figures; "" for an error
+	}{
+		{"unnamed", "", "# Text\n\n" + unnamed + "\nMore text.\n", "# Text\n\n<!-- bench -->\n" + table.String() + "<!-- /bench -->\n\nMore text.\n"},
+		{"named", "inputs", unnamed + named, unnamed + "<!-- bench inputs -->\n" + table.String() + "<!-- /bench inputs -->\n"},
+		{"no marks", "", named, ""},
+		{"no marks of that name", "inputs", unnamed, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "performance.md")
+			if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
+				t.Fatal(err)
 			}
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var want strings.Builder
-		if err := sample().WriteMarkdown(&want); err != nil {
-			t.Fatal(err)
-		}
-		if string(got) != "# Text\n\n"+Begin+"\n"+want.String()+End+"\n\nMore text.\n" {
-			t.Errorf("the document is now:\n%s", got)
-		}
+			err := sample().WriteInto(path, c.section)
+			if begin, _ := marks(c.section); c.want == "" {
+				if err == nil || !strings.Contains(err.Error(), begin) {
+					t.Errorf("writing = %v, want that %s is missing", err, begin)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(got) != c.want {
+				t.Errorf("the document is now:\n%s", got)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package roles
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"sync"
 
@@ -25,7 +27,8 @@ const answerShown = 200
 // because an unread answer would turn the final close into a reset, and a
 // reset destroys lines the other side has not read yet. With -answers it is a
 // client that keeps what it sends until the answers to it are there: a block
-// follows only when every line of the one before was answered.
+// follows only when every line of the one before was answered, as OK, or as a
+// request where lines are posted.
 func load(ctx context.Context, args []string, std Streams) error {
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
 	addr := flags.String("to", "", "`address` to connect to")
@@ -33,14 +36,19 @@ func load(ctx context.Context, args []string, std Streams) error {
 	count := flags.Int("lines", 0, "number of lines on all connections together")
 	length := flags.Int("length", 512, "length of a line in `bytes`, newline included")
 	block := flags.Int("block", 256<<10, "most `bytes` to write at once")
-	answers := flags.Bool("answers", false, "wait for an OK to each line of a block before sending the next")
+	form := flags.String("form", lines.Plain.Name, "`form` that lines are sent in: plain, syslog or posted")
+	answers := flags.Bool("answers", false, "wait for the answers to a block before sending the next")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *conns < 1 || *count < 1 {
 		return errors.New("-conns and -lines: must be at least 1")
 	}
-	format, err := lines.NewFormat(*length, *block)
+	chosen, err := lines.FormOf(*form)
+	if err != nil {
+		return err
+	}
+	format, err := chosen.Format(*length, *block)
 	if err != nil {
 		return err
 	}
@@ -51,6 +59,9 @@ func load(ctx context.Context, args []string, std Streams) error {
 		}
 		defer streams[i].conn.Close()
 		streams[i].answers = *answers
+		if *answers && chosen.Whole() {
+			streams[i].replies = bufio.NewReader(streams[i].conn)
+		}
 	}
 	if err := std.awaitGo(); err != nil {
 		return err
@@ -74,7 +85,7 @@ func load(ctx context.Context, args []string, std Streams) error {
 		cancel() // closes the connections, which ends the drains
 		return err
 	}
-	if _, err := fmt.Fprintf(std.Out, "sent %d\n", *count**length); err != nil {
+	if _, err := fmt.Fprintf(std.Out, "sent %d\n", format.Content(*count)); err != nil {
 		return fmt.Errorf("saying sent: %w", err)
 	}
 	return nil
@@ -84,8 +95,9 @@ func load(ctx context.Context, args []string, std Streams) error {
 type stream struct {
 	conn    *net.TCPConn
 	sender  *lines.Sender
-	length  int  // of a line
-	answers bool // each block waits for those to the one before
+	length  int           // of a line
+	answers bool          // each block waits for those to the one before
+	replies *bufio.Reader // of an HTTP server, which answers blocks and not lines; nil elsewhere
 }
 
 func connect(ctx context.Context, addr string, format lines.Format, number, count int) (*stream, error) {
@@ -132,8 +144,11 @@ func (s *stream) send() error {
 	return nil
 }
 
-// await reads the answers to count lines.
+// await reads the answers to count lines, or that to the request with them.
 func (s *stream) await(count int) error {
+	if s.replies != nil {
+		return s.awaitReply()
+	}
 	want := bytes.Repeat(okLine, count)
 	got := make([]byte, len(want))
 	if n, err := io.ReadFull(s.conn, got); err != nil {
@@ -141,6 +156,25 @@ func (s *stream) await(count int) error {
 	}
 	if !bytes.Equal(got, want) {
 		return fmt.Errorf("%d lines were not all answered with OK", count)
+	}
+	return nil
+}
+
+// awaitReply reads the answer to a request.
+func (s *stream) awaitReply() error {
+	reply, err := http.ReadResponse(s.replies, nil)
+	if err != nil {
+		return fmt.Errorf("reading the answer to a request: %w", err)
+	}
+	body, err := io.ReadAll(io.LimitReader(reply.Body, answerShown))
+	if err == nil {
+		err = reply.Body.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("reading the answer to a request: %w", err)
+	}
+	if reply.StatusCode != http.StatusOK {
+		return fmt.Errorf("a request was answered with %s: %q", reply.Status, body)
 	}
 	return nil
 }

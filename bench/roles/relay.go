@@ -3,21 +3,17 @@ package roles
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net"
-	"os"
-	"path/filepath"
-
-	"github.com/flume-go/flume/internal/vfs"
 )
 
 // relay is the bare program for durable channels: it takes blocks from its connections, makes
 // each durable before it takes the next of that connection, all connections sharing
 // syncs, and then appends the block to one file. It does not look for lines, except
 // to count them where it has to answer each with OK.
-func relay(ctx context.Context, args []string, std Streams) error {
+func relay(ctx context.Context, args []string, std Streams) (err error) {
 	flags := flag.NewFlagSet("relay", flag.ContinueOnError)
 	addr := flags.String("listen", "127.0.0.1:0", "`address` to accept connections on")
 	dir := flags.String("dir", ".", "`directory` of the log")
@@ -32,66 +28,28 @@ func relay(ctx context.Context, args []string, std Streams) error {
 	}
 	ctx, cancel := std.untilEnd(ctx)
 	defer cancel()
-	log, err := newRing(vfs.OS{}, filepath.Join(*dir, "bare-log"), ringSize)
+	out, err := openOutput(*path, *dir)
 	if err != nil {
 		return err
 	}
-	defer log.Close()
-	syncs := newGroup(log)
-	defer syncs.Close()
-	out, err := os.OpenFile(*path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-	if err != nil {
-		return fmt.Errorf("opening the output: %w", err)
-	}
-	defer out.Close()
+	defer func() { err = errors.Join(err, out.Close()) }()
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *addr)
 	if err != nil {
 		return fmt.Errorf("listening on %s: %w", *addr, err)
 	}
 	return serve(ctx, listener, func(conn net.Conn) error {
-		r := relayed{conn: conn, syncs: syncs, out: out, ticket: newTicket(), answers: *answers}
-		return r.copy(make([]byte, *block))
+		var taken func([]byte) error
+		if *answers {
+			taken = func(block []byte) error { return answerLines(conn, block) }
+		}
+		return copyBlocks(out.writer(taken), conn, make([]byte, *block))
 	})
 }
 
-// relayed is one connection of a relay.
-type relayed struct {
-	conn    net.Conn
-	syncs   *group
-	out     io.Writer
-	ticket  *ticket
-	answers bool
-}
-
-func (r *relayed) copy(block []byte) error {
-	for {
-		n, readErr := r.conn.Read(block)
-		if n > 0 {
-			if err := r.pass(block[:n]); err != nil {
-				return err
-			}
-		}
-		if readErr == io.EOF {
-			return nil
-		}
-		if readErr != nil {
-			return fmt.Errorf("reading a block: %w", readErr)
-		}
-	}
-}
-
-// pass makes a block durable, answers its lines and writes it out.
-func (r *relayed) pass(block []byte) error {
-	if err := r.syncs.commit(r.ticket, block); err != nil {
-		return err
-	}
-	if r.answers {
-		if _, err := r.conn.Write(bytes.Repeat(okLine, bytes.Count(block, []byte{'\n'}))); err != nil {
-			return fmt.Errorf("answering: %w", err)
-		}
-	}
-	if _, err := r.out.Write(block); err != nil {
-		return fmt.Errorf("writing a block: %w", err)
+// answerLines answers each line that ends in block.
+func answerLines(conn net.Conn, block []byte) error {
+	if _, err := conn.Write(bytes.Repeat(okLine, bytes.Count(block, []byte{'\n'}))); err != nil {
+		return fmt.Errorf("answering: %w", err)
 	}
 	return nil
 }

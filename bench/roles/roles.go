@@ -46,6 +46,9 @@ var All = []Role{
 	{Name: "drain", Run: drain},
 	{Name: "scan", Run: scan},
 	{Name: "relay", Run: relay},
+	{Name: "copy", Run: copyFiles},
+	{Name: "look", Run: look},
+	{Name: "receive", Run: receive},
 }
 
 // Dispatch runs the role that args name and reports true, or reports false when

@@ -22,17 +22,17 @@ const calibrations = 3
 // Calibrate runs the bare program of tcp-lines with each buffer size and returns the
 // fastest, with a sentence on what each achieved.
 func Calibrate(ctx context.Context, s Settings) (int, string, error) {
-	return fastest(ctx, TCPLines(s, 512), s, blocks, bare)
+	return fastest(ctx, TCPLines(s, 512), s, "", blocks, bare)
 }
 
 // fastest is the buffer size with which the bare program of a scenario has most events per second. An
-// agent compared with a bare program of a poor size would look better than it is.
-func fastest(ctx context.Context, sc Scenario, s Settings, blocks []int, program func(block int) Program) (int, string, error) {
+// agent compared with a bare program of a poor size would look better than it is. shared is what Prepare made.
+func fastest(ctx context.Context, sc Scenario, s Settings, shared string, blocks []int, program func(block int) Program) (int, string, error) {
 	rates := make([][]float64, len(blocks))
 	for try := range calibrations {
 		for i, size := range blocks {
 			s.Log("%s: calibrating: try %d of %d: bare program with a buffer of %d KiB", sc.Name, try+1, calibrations, size>>10)
-			sample, err := once(ctx, sc, s, program(size), "")
+			sample, err := once(ctx, sc, s, program(size), shared)
 			if err != nil {
 				return 0, "", fmt.Errorf("trying the bare program with a buffer of %d bytes: %w", size, err)
 			}

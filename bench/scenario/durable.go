@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flume-go/flume/bench/lines"
 	"github.com/flume-go/flume/bench/proc"
 )
 
@@ -27,10 +28,10 @@ func DurableLines(s Settings) Scenario {
 	sc.Name = "tcp-durable-512"
 	sc.Summary = fmt.Sprintf("%d TCP connections of 512-byte lines → netcat source → file channel, each batch synced → file_roll sink; bare syncs blocks to a log, then copies them to a file",
 		s.Conns)
-	sc.Measure = flood{length: 512, block: sendBlock, bytes: durableBytes}.measure
+	sc.Measure = flood{form: lines.Plain, length: 512, block: sendBlock, bytes: durableBytes}.measure
 	sc.Prepare = func(ctx context.Context, r *Run) (remarks []string, err error) {
 		note := ""
-		block, note, err = fastest(ctx, sc, r.Settings, durableBlocks, func(block int) Program {
+		block, note, err = fastest(ctx, sc, r.Settings, "", durableBlocks, func(block int) Program {
 			return bareRelay(func() int { return block }, false)
 		})
 		return []string{note}, err
@@ -45,7 +46,7 @@ func AnsweredLines(s Settings) Scenario {
 	sc := durable(s, true, func() int { return window })
 	sc.Name = "tcp-answered-512"
 	sc.Summary = fmt.Sprintf("the same with an answer to each line, for which clients wait after every %d lines", windowLines)
-	sc.Measure = flood{length: 512, block: window, bytes: durableBytes / 2, answers: true}.measure
+	sc.Measure = flood{form: lines.Plain, length: 512, block: window, bytes: durableBytes / 2, answers: true}.measure
 	return sc
 }
 
@@ -61,23 +62,6 @@ func durable(s Settings, answers bool, block func() int) Scenario {
 	}
 	sc.Programs = []Program{flume(answered(durableConfig, answers)), bare, inMemory}
 	return sc
-}
-
-// durableConfig is linesConfig with a file channel.
-func durableConfig(r *Run) string {
-	memory, rest, _ := strings.Cut(linesConfig(r), "a1.channels.c1.type = memory\n")
-	_, rest, _ = strings.Cut(rest, "\n\n")
-	return memory + fileChannel(r.Dir) + "\n" + rest
-}
-
-// fileChannel configures channel c1 with its files below dir.
-func fileChannel(dir string) string {
-	return fmt.Sprintf(`a1.channels.c1.type = file
-a1.channels.c1.checkpointDir = %s
-a1.channels.c1.dataDirs = %s
-a1.channels.c1.capacity = 100000000
-a1.channels.c1.transactionCapacity = 10000
-`, filepath.Join(dir, "checkpoint"), filepath.Join(dir, "data"))
 }
 
 // answered has the source of conf answer each line, or none.

@@ -35,7 +35,9 @@ func TestScenariosAreComplete(t *testing.T) {
 	s.Flume = "flume"
 	java := JavaFlume{Java: "java", Jars: "jars"}
 	seen := make(map[string]bool)
-	for _, sc := range slices.Concat(All(s), Large(s), []Scenario{AgainstJava(s, java, 1), AgainstJava(s, java, 4)}) {
+	for _, sc := range slices.Concat(All(s), Inputs(s), Large(s), []Scenario{
+		AgainstJava(s, java, 1), AgainstJava(s, java, 4), PostsAgainstJava(s, java, 512), PostsAgainstJava(s, java, 128),
+	}) {
 		if seen[sc.Name] {
 			t.Errorf("%s: the name is used twice", sc.Name)
 		}

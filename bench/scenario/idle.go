@@ -64,7 +64,7 @@ func measureIdle(ctx context.Context, r *Run) (sample Sample, err error) {
 		}
 		sample = append(sample, Value{binary, mebibytes(info.Size())})
 	}
-	before, after, err := leaveAlone(ctx, p)
+	before, after, err := leaveAlone(ctx, p, idleFor)
 	if err != nil {
 		return nil, err
 	}
@@ -74,11 +74,11 @@ func measureIdle(ctx context.Context, r *Run) (sample Sample, err error) {
 }
 
 // leaveAlone reads what the program uses before and after a while.
-func leaveAlone(ctx context.Context, p *proc.Process) (before, after proc.Usage, err error) {
+func leaveAlone(ctx context.Context, p *proc.Process, d time.Duration) (before, after proc.Usage, err error) {
 	if before, err = proc.ReadUsage(p.PID()); err != nil {
 		return before, after, err
 	}
-	if err = wait(ctx, p, idleFor); err != nil {
+	if err = wait(ctx, p, d); err != nil {
 		return before, after, err
 	}
 	after, err = proc.ReadUsage(p.PID())

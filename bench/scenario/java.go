@@ -123,14 +123,19 @@ func (f JavaFlume) program(conf func(r *Run) string) Program {
 	}}
 }
 
-// measureCounters lets an agent run and reads its channel's counters at two moments.
+// measureCounters starts an agent that makes its own load.
 func measureCounters(ctx context.Context, r *Run) (sample Sample, err error) {
 	p, err := r.Start(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.Stop(stopGrace)) }()
-	err = poll(ctx, p, 100*time.Millisecond, func() (bool, error) {
+	return readCounters(ctx, r, p)
+}
+
+// readCounters lets an agent run and reads its channel's counters at two moments.
+func readCounters(ctx context.Context, r *Run, p *proc.Process) (Sample, error) {
+	err := poll(ctx, p, 100*time.Millisecond, func() (bool, error) {
 		c, err := r.counters(ctx)
 		return err == nil && c["EventTakeSuccessCount"] > 0, nil
 	})

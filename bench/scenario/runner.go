@@ -108,6 +108,11 @@ func once(ctx context.Context, sc Scenario, s Settings, program Program, shared 
 	}
 	if s.Settle {
 		proc.Settle()
+		if sc.Memory > 0 {
+			if err := proc.Touch(dir, sc.Memory); err != nil {
+				return nil, err
+			}
+		}
 	}
 	sample, err = sc.Measure(ctx, r)
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {

@@ -33,6 +33,7 @@ type Scenario struct {
 	Limit    time.Duration // longest time that one run, or Prepare, may take
 	Base     string        // the program that ratios are to; "" for the bare one
 	Beside   string        // another program that the agent's first measure is compared with in a remark
+	Memory   int64         // bytes of memory that each run is to find at hand: what it leaves in the page cache
 	Block    bool          // bare programs work with Settings.Block, which has to be tried out
 	// Prepare makes what all runs share, once, in a directory of its own that is removed after the last
 	// run. It returns remarks for the report. It may be nil.
@@ -60,18 +61,18 @@ type Settings struct {
 	Runs  int    // repetitions of each measurement
 	Conns int    // connections that carry load
 	Lines int    // lines of a run; 0 for the scenario's own number
-	Idle  int    // idle connections of the connections scenario
+	Idle  int    // idle connections of the connections scenario, and idle files
 	Block int    // buffer size of the bare program, bytes
 	// Backlog is the size of what is staged to be opened and read, bytes.
 	Backlog int64
-	// Settle has earlier output written to disk before each run. It can take
+	// Settle has earlier output written to disk before each run, and memory brought in. It can take
 	// long on a machine where others write, and matters only to figures.
 	Settle bool
 	// Log is told what is being done, for people who wait.
 	Log func(format string, args ...any)
 }
 
-// All are the scenarios, in the order they run, except those that need much space and time or other programs.
+// All are the scenarios, in the order they run, except those of Inputs and those that need much space and time or other programs.
 func All(s Settings) []Scenario {
 	return []Scenario{
 		TCPLines(s, 512),
@@ -86,6 +87,22 @@ func All(s Settings) []Scenario {
 		EncryptedPuts(),
 		DurableLines(s),
 		AnsweredLines(s),
+	}
+}
+
+// Inputs are the scenarios of sources for files, syslog and HTTP.
+func Inputs(s Settings) []Scenario {
+	return []Scenario{
+		Tail(s, 1),
+		Tail(s, 100),
+		DurableTail(s),
+		IdleFiles(s),
+		SyslogLines(s, 512),
+		SyslogLines(s, 200),
+		DurableSyslog(s),
+		Posts(s, 512),
+		Posts(s, 128),
+		DurablePosts(s),
 	}
 }
 

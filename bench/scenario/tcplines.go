@@ -46,60 +46,44 @@ func TCPLines(s Settings, length int) Scenario {
 		Programs: programs(s, flume(linesConfig), bare(0)),
 		Goals:    []Goal{{Metric: events, Ratio: least}},
 		Limit:    3 * time.Minute,
+		Memory:   defaultBytes,
 		Block:    true,
 		Measure: func(ctx context.Context, r *Run) (Sample, error) {
-			return flood{length: length, block: sendBlock, bytes: defaultBytes}.measure(ctx, r)
+			return flood{form: lines.Plain, length: length, block: sendBlock, bytes: defaultBytes}.measure(ctx, r)
 		},
 	}
 }
 
 // flood is lines that are sent as fast as they are taken.
 type flood struct {
-	length  int   // of a line, newline included
+	form    lines.Form
+	length  int   // of a line or message, newline included
 	block   int   // bytes that are sent at once
 	bytes   int64 // of all lines, unless a number of lines was asked for
 	answers bool  // a block waits for the answers to the one before
 }
 
-// linesConfig has Flume's components at batch sizes that suit a flood. The
-// byte capacity is well above what capacity events of a run need, because its
-// default depends on a heap that only one of the agents has.
-func linesConfig(r *Run) string {
-	return fmt.Sprintf(`a1.sources = r1
-a1.channels = c1
-a1.sinks = k1
-
-a1.sources.r1.type = netcat
-a1.sources.r1.bind = 127.0.0.1
-a1.sources.r1.port = %d
-a1.sources.r1.ack-every-event = false
-a1.sources.r1.max-line-length = 65536
-a1.sources.r1.channels = c1
-
-a1.channels.c1.type = memory
-a1.channels.c1.capacity = 100000
-a1.channels.c1.transactionCapacity = 10000
-a1.channels.c1.byteCapacity = 1000000000
-
-a1.sinks.k1.type = file_roll
-a1.sinks.k1.sink.directory = %s
-a1.sinks.k1.sink.rollInterval = 0
-a1.sinks.k1.sink.batchSize = 10000
-a1.sinks.k1.channel = c1
-`, r.Port, r.Out())
+// count is how many lines are sent: as many as were asked for, or fill the flood, of whole blocks where the form needs them.
+func (f flood) count(r *Run, format lines.Format) int {
+	count := r.Lines
+	if count == 0 {
+		count = int(f.bytes / int64(f.length))
+	}
+	if f.form.Whole() {
+		blocks := r.Conns * format.PerBlock()
+		count = max(1, count/blocks) * blocks
+	}
+	return count
 }
 
 // measure takes the time from the word "go" until the output holds every
 // byte, then ends the program and proves that the bytes are the right ones.
 func (f flood) measure(ctx context.Context, r *Run) (sample Sample, err error) {
-	count, length := r.Lines, f.length
-	if count == 0 {
-		count = int(f.bytes / int64(length))
-	}
-	format, err := lines.NewFormat(length, f.block)
+	format, err := f.form.Format(f.length, f.block)
 	if err != nil {
 		return nil, err
 	}
+	count := f.count(r, format)
 	p, err := r.Start(ctx)
 	if err != nil {
 		return nil, err
@@ -112,27 +96,53 @@ func (f flood) measure(ctx context.Context, r *Run) (sample Sample, err error) {
 	if err := awaitListening(ctx, r, p); err != nil {
 		return nil, err
 	}
-	load, err := r.StartRole(ctx, "load", "-to", r.Addr(), "-conns", fmt.Sprint(r.Conns),
-		"-lines", fmt.Sprint(count), "-length", fmt.Sprint(length), "-block", fmt.Sprint(f.block), fmt.Sprintf("-answers=%t", f.answers))
+	load, err := f.start(ctx, r, count)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, load.Stop(stopGrace)) }()
 
-	sample, err = timeLines(ctx, r, p, load, count, length)
+	sample, err = timeLines(ctx, r, p, load, format, count)
 	if err != nil {
 		return nil, err
 	}
 	if err := p.Stop(stopGrace); err != nil {
 		return nil, err
 	}
-	if r.Program.Blind {
-		return sample, verifySize(r.Out(), count, int64(count)*int64(length))
-	}
-	return sample, verifyLines(r.Out(), format, lines.Share(count, r.Conns))
+	return sample, verify(r, format, lines.Share(count, r.Conns))
 }
 
-func timeLines(ctx context.Context, r *Run, p, load *proc.Process, count, length int) (Sample, error) {
+// start starts the load generator, which says "ready" once it is connected.
+func (f flood) start(ctx context.Context, r *Run, count int) (*proc.Process, error) {
+	return r.StartRole(ctx, "load", "-to", r.Addr(), "-conns", fmt.Sprint(r.Conns),
+		"-form", f.form.Name, "-lines", fmt.Sprint(count), "-length", fmt.Sprint(f.length), "-block", fmt.Sprint(f.block),
+		fmt.Sprintf("-answers=%t", f.answers))
+}
+
+// outputSize is how many bytes a program writes of count lines: those that do not look at them write all that is sent.
+func outputSize(r *Run, format lines.Format, count int) int64 {
+	if r.Program.Blind {
+		return format.Content(count)
+	}
+	return int64(count) * int64(format.Length())
+}
+
+// verify proves that the output is what has to come of counts[i] lines of each sender.
+func verify(r *Run, format lines.Format, counts []int) error {
+	if !r.Program.Blind {
+		return verifyLines(r.Out(), format, counts)
+	}
+	count, newlines := 0, 0
+	for _, n := range counts {
+		count += n
+	}
+	if format.Newlines() {
+		newlines = count
+	}
+	return verifySize(r.Out(), newlines, format.Content(count))
+}
+
+func timeLines(ctx context.Context, r *Run, p, load *proc.Process, format lines.Format, count int) (Sample, error) {
 	if _, err := load.Expect(ctx, "ready"); err != nil {
 		return nil, err
 	}
@@ -156,8 +166,7 @@ func timeLines(ctx context.Context, r *Run, p, load *proc.Process, count, length
 		}
 		sent <- err
 	}()
-	size := int64(count) * int64(length)
-	if err := awaitBytes(sending, r, p, size); err != nil {
+	if err := awaitBytes(sending, r, p, outputSize(r, format, count)); err != nil {
 		return nil, err
 	}
 	elapsed := time.Since(start)
@@ -168,13 +177,18 @@ func timeLines(ctx context.Context, r *Run, p, load *proc.Process, count, length
 	if err := <-sent; err != nil {
 		return nil, err
 	}
+	return throughput(format, count, elapsed, before, after), nil
+}
+
+// throughput is the sample of count lines that took a while. Megabytes are of what was sent.
+func throughput(format lines.Format, count int, elapsed time.Duration, before, after proc.Usage) Sample {
 	return Sample{
 		{events, float64(count) / elapsed.Seconds()},
-		{rate, float64(size) / 1e6 / elapsed.Seconds()},
+		{rate, float64(format.Content(count)) / 1e6 / elapsed.Seconds()},
 		{cpu, float64((after.CPU - before.CPU).Microseconds()) / float64(count)},
 		{peak, mebibytes(after.Peak)},
 		{duration, elapsed.Seconds()},
-	}, nil
+	}
 }
 
 func mebibytes(bytes int64) float64 { return float64(bytes) / (1 << 20) }

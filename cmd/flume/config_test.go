@@ -38,7 +38,7 @@ func TestBadConfiguration(t *testing.T) {
 		},
 		{
 			"unknown class", change(plain, "= logger", "= com.example.MySink"), nil,
-			[]string{`a.conf:9:20: a1.sinks.k1.type: unknown sink type "com.example.MySink"; Java classes cannot be loaded; known types: file_roll, logger, null (flume components describes them)`},
+			[]string{`a.conf:9:20: a1.sinks.k1.type: unknown sink type "com.example.MySink"; Java classes cannot be loaded; known types: avro, file_roll, logger, null, thrift (flume components describes them)`},
 		},
 		{
 			"unknown channel", change(plain, "r1.channels = c1", "r1.channels = c2"), nil,

@@ -34,6 +34,14 @@ func (f *fields) priorityText(b *event.Batch) string {
 	return b.String(f.priority)
 }
 
+// versionText returns a version, which is nearly always one digit.
+func versionText(b *event.Batch, version []byte) string {
+	if len(version) == 1 && isDigit(version[0]) {
+		return numbers[version[0]-'0']
+	}
+	return b.String(version)
+}
+
 func (p *Parser) streamHeaders(b *event.Batch, e *event.Event, status Status) {
 	f := &p.fields
 	pri := f.pri
@@ -49,7 +57,7 @@ func (p *Parser) streamHeaders(b *event.Batch, e *event.Event, status Status) {
 		b.SetHeader(e, "priority", f.priorityText(b))
 	}
 	if len(f.version) > 0 {
-		b.SetHeader(e, "version", b.String(f.version))
+		b.SetHeader(e, "version", versionText(b, f.version))
 	}
 	if f.time != nil && p.resolve(f.kind, f.time) {
 		b.SetHeader(e, HeaderTimestamp, b.String(p.stamp.digits[:p.stamp.size]))
@@ -81,7 +89,7 @@ func (p *Parser) lineHeaders(b *event.Batch, e *event.Event, status Status) {
 	b.SetHeader(e, HeaderFacility, text(b, f.pri/8))
 	b.SetHeader(e, HeaderSeverity, numbers[f.pri%8])
 	if len(f.version) > 0 {
-		b.SetHeader(e, "Version", b.String(f.version))
+		b.SetHeader(e, "Version", versionText(b, f.version))
 	}
 	switch {
 	case f.time == nil:

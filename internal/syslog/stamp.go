@@ -24,6 +24,40 @@ type stampCache struct {
 	ok     bool
 	digits [20]byte // the value as text, for the header
 	size   int
+	// fraction is how many digits of key are a fraction after which its second can be told again; 0 for none.
+	fraction int
+}
+
+// fractionAt is where the digits of a fraction are.
+const fractionAt = civilLength + len(".")
+
+// civil is the date and the time of day of the last stamp of RFC 5424, if that was a good one.
+func (c *stampCache) civil() []byte {
+	if c.n < civilLength || c.kind != kind5424 || !c.ok {
+		return nil
+	}
+	return c.key[:civilLength]
+}
+
+// advance takes another stamp of the same second and zone, which differs in the digits of the fraction alone, and
+// reports whether it is one. Stamps of a busy stream nearly always are.
+func (c *stampCache) advance(kind stampKind, stamp []byte) bool {
+	if c.fraction == 0 || c.kind != kind || len(stamp) != c.n || string(stamp[:fractionAt]) != string(c.key[:fractionAt]) {
+		return false
+	}
+	digits, zone := cutFraction(stamp[civilLength:])
+	if len(digits) != c.fraction || string(zone) != string(c.key[fractionAt+c.fraction:c.n]) {
+		return false
+	}
+	copy(c.key[fractionAt:], digits)
+	last := c.digits[c.size-3 : c.size]
+	for i := range last {
+		last[i] = '0'
+		if i < len(digits) {
+			last[i] = digits[i]
+		}
+	}
+	return true
 }
 
 // resolve finds the value of a stamp, which p.stamp then has, and reports whether
@@ -33,11 +67,20 @@ func (p *Parser) resolve(kind stampKind, stamp []byte) bool {
 	if c.n > 0 && c.kind == kind && string(c.key[:c.n]) == string(stamp) {
 		return c.ok
 	}
+	if c.n > 0 && c.advance(kind, stamp) {
+		return true
+	}
 	millis, ok := p.millis(kind, stamp)
-	c.kind, c.ok, c.n = kind, ok, 0
+	c.kind, c.ok, c.n, c.fraction = kind, ok, 0, 0
 	c.size = len(strconv.AppendInt(c.digits[:0], millis, 10))
-	if len(stamp) <= len(c.key) {
-		c.n = copy(c.key[:], stamp)
+	if len(stamp) > len(c.key) {
+		return ok
+	}
+	c.n = copy(c.key[:], stamp)
+	// Before 1970, and in Flume's way, a fraction is not just the last digits of the value.
+	if ok && kind == kind5424 && millis >= 1000 && !p.opt.Flume {
+		digits, _ := cutFraction(stamp[civilLength:])
+		c.fraction = len(digits)
 	}
 	return ok
 }

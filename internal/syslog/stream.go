@@ -39,7 +39,7 @@ func (p *Parser) matchStream(text []byte) bool {
 	}
 	f := &p.fields
 	rest := text[end+1:]
-	if !f.match5424(rest) && !f.match3164(rest) {
+	if !f.match5424(rest, p.stamp.civil()) && !f.match3164(rest) {
 		return false
 	}
 	if p.opt.Flume && hasTerminator(f.body) {
@@ -51,10 +51,10 @@ func (p *Parser) matchStream(text []byte) bool {
 }
 
 // match5424 matches what follows the priority: an optional digit of the version,
-// stamp or "-", host or "-", body.
-func (f *fields) match5424(text []byte) bool {
+// stamp or "-", host or "-", body. known is a date and time of day that has been seen to be one.
+func (f *fields) match5424(text, known []byte) bool {
 	version, rest := cutVersion(text)
-	if n := stamp5424(rest); n > 0 {
+	if n := stamp5424(rest, known); n > 0 {
 		return f.set(kind5424, version, rest[:n], rest[n:], true)
 	}
 	if len(rest) > 0 && rest[0] == '-' {
@@ -62,7 +62,7 @@ func (f *fields) match5424(text []byte) bool {
 	}
 	// The digit may have been the first of the year.
 	if len(version) > 0 {
-		if n := stamp5424(text); n > 0 {
+		if n := stamp5424(text, known); n > 0 {
 			return f.set(kind5424, nil, text[:n], text[n:], true)
 		}
 	}
@@ -112,8 +112,8 @@ func cutVersion(text []byte) (version, rest []byte) {
 }
 
 // stamp5424 returns the length of the stamp that text begins with, 0 without one.
-func stamp5424(text []byte) int {
-	if !likeCivil(text) {
+func stamp5424(text, known []byte) int {
+	if (len(known) == 0 || !bytes.HasPrefix(text, known)) && !likeCivil(text) {
 		return 0
 	}
 	n := civilLength

@@ -1,9 +1,10 @@
-// Package tlsconf is the TLS settings that listening components share: where
-// the key store is, what clients are asked for, which protocols and cipher
+// Package tlsconf is the TLS settings that components share: where the key store
+// is, what clients are asked for, whom they trust, which protocols and cipher
 // suites are allowed. They are named and mean what they do in Apache Flume.
 //
-// A component embeds Config in its own configuration and asks Server for a
-// *tls.Config when it begins to listen. Key stores are JKS, PKCS#12 or PEM
+// A component that listens embeds Config in its own configuration and asks Server
+// for a *tls.Config when it begins to listen. One that connects embeds ClientConfig
+// and asks Client before it connects (client.go). Key stores are JKS, PKCS#12 or PEM
 // files (store.go); they are read again when they have changed (reload.go).
 // Values that a component does not set come from the environment (global.go).
 package tlsconf

@@ -62,9 +62,22 @@ func serve(t *testing.T, settings ...string) (*tls.Config, error) {
 // the error of each side.
 func shake(t *testing.T, server, client *tls.Config) (state tls.ConnectionState, serverErr, clientErr error) {
 	t.Helper()
-	a, b := net.Pipe()
-	defer a.Close()
+	// Not a pipe, which has no room: both ends may have something to say at once.
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	b, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer b.Close()
+	a, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
 	done := make(chan error, 1)
 	go func() {
 		defer a.Close()

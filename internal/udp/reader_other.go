@@ -4,6 +4,7 @@ package udp
 
 import (
 	"net"
+	"time"
 
 	"github.com/flume-go/flume/event"
 )
@@ -28,4 +29,20 @@ func (r *reader) read() (*event.Batch, []Packet, error) {
 	b := event.NewBatch()
 	r.one[0] = Packet{b.Copy(r.buf[:n]), from}
 	return b, r.one[:], nil
+}
+
+// waitingTime is how long it is waited for a datagram that has arrived.
+const waitingTime = 20 * time.Millisecond
+
+// readWaiting is read for a datagram that has arrived. It returns no batch if there
+// is none. It sets the deadline of the connection.
+func (r *reader) readWaiting() (*event.Batch, []Packet) {
+	if err := r.conn.SetReadDeadline(time.Now().Add(waitingTime)); err != nil {
+		return nil, nil
+	}
+	b, packets, err := r.read()
+	if err != nil {
+		return nil, nil
+	}
+	return b, packets
 }

@@ -50,6 +50,17 @@ func (r *reader) read() (*event.Batch, []Packet, error) {
 	return r.batch, r.packets, r.err
 }
 
+// readWaiting is read without waiting and whatever the deadline of the connection:
+// it returns no batch if nothing is there, or an error is.
+func (r *reader) readWaiting() (*event.Batch, []Packet) {
+	r.batch, r.packets, r.err = nil, r.packets[:0], nil
+	// Control fails on a closed connection, on which nothing is waiting.
+	if err := r.raw.Control(func(fd uintptr) { r.tryRead(fd) }); err != nil {
+		return nil, nil
+	}
+	return r.batch, r.packets
+}
+
 // tryRead fills a batch without waiting. It reports false if nothing was there.
 func (r *reader) tryRead(fd uintptr) bool {
 	b := event.NewBatch()

@@ -51,7 +51,8 @@ type Server struct {
 	Prepare func(conn *net.UDPConn) error
 	// Convert appends the events of packets to b, which has none, and whose memory
 	// their data is. The packets, unlike their data, are valid during the call
-	// only. ctx ends when the source is told to stop.
+	// only. ctx ends when the source is told to stop, or soon after: what takes
+	// long has to look at it.
 	Convert func(ctx context.Context, b *event.Batch, packets []Packet)
 
 	// Failed is told why a batch could not be handed on and is tried again.
@@ -66,8 +67,17 @@ type Server struct {
 	Dropped func(datagrams int)
 }
 
+const (
+	// drainTime is how long a server that was told to stop goes on reading what is
+	// waiting. It is less than netio.Grace, so that the last of it can be stored.
+	drainTime = time.Second
+	// drainMost is how many datagrams that may be, more than buffers have room for:
+	// senders that never pause do not hold up the stop for all of drainTime.
+	drainMost = 1 << 20
+)
+
 // Run listens and hands on what comes until ctx ends, and then returns nil within
-// netio.Grace, in which what was read can still be stored. It returns an error if
+// netio.Grace, in which what had arrived can still be stored. It returns an error if
 // it cannot listen or read, or when out fails in a way that trying again does not
 // cure.
 func (s *Server) Run(ctx context.Context, out flow.Emitter) error {
@@ -91,39 +101,71 @@ func (s *Server) Run(ctx context.Context, out flow.Emitter) error {
 
 	work, end := netio.Outlive(ctx, netio.Grace)
 	defer end()
-	stop := context.AfterFunc(ctx, func() {
-		conn.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // fails on a closed connection only
-	})
-	defer stop()
-	return s.receive(ctx, work, conn, out)
-}
-
-// receive hands on what comes until ctx ends. Under work, which lasts longer,
-// what was read is handed on.
-func (s *Server) receive(ctx, work context.Context, conn *net.UDPConn, out flow.Emitter) error {
 	in, err := newReader(conn, s.Senders)
 	if err != nil {
 		return fmt.Errorf("reading datagrams: %w", err)
 	}
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		conn.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // fails on a closed connection only
+		close(woken)
+	})
+	defer stop()
 	drops := newDropCounter(conn)
-	for {
+	if err := s.receive(ctx, work, in, drops, out); err != nil || ctx.Err() == nil {
+		return err
+	}
+	<-woken // from here on nobody else sets the deadline
+	s.drain(work, in, drops, out)
+	return nil
+}
+
+// receive hands on what comes until ctx ends. Under work, which lasts longer,
+// what was read is handed on.
+func (s *Server) receive(ctx, work context.Context, in *reader, drops *dropCounter, out flow.Emitter) error {
+	for ctx.Err() == nil {
 		b, packets, err := in.read()
-		if b != nil {
-			s.Convert(ctx, b, packets)
-			emitErr := s.emit(work, out, b)
-			b.Release()
-			if emitErr != nil && ctx.Err() == nil {
-				return fmt.Errorf("handing on %s: %w", s.What, emitErr)
-			}
-			s.countDrops(drops)
-		}
+		emitErr := s.handOn(ctx, work, out, b, packets)
+		s.countDrops(drops)
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case emitErr != nil:
+			return fmt.Errorf("handing on %s: %w", s.What, emitErr)
 		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
 			return fmt.Errorf("reading datagrams: %w", err)
 		}
 	}
+	return nil
+}
+
+// drain hands on what had arrived when the server was told to stop: it left its
+// sender for good, and the kernel throws it away with the socket.
+func (s *Server) drain(work context.Context, in *reader, drops *dropCounter, out flow.Emitter) {
+	ctx, cancel := context.WithTimeout(work, drainTime)
+	defer cancel()
+	for n := 0; n < drainMost && ctx.Err() == nil; {
+		b, packets := in.readWaiting()
+		if b == nil {
+			break
+		}
+		n += len(packets)
+		if s.handOn(ctx, work, out, b, packets) != nil {
+			break // and so would what follows; it was told to Lost
+		}
+	}
+	s.countDrops(drops)
+}
+
+// handOn makes events of packets, which are memory of b, and waits until they are
+// stored. It releases b, which may be nil: there is nothing then.
+func (s *Server) handOn(ctx, work context.Context, out flow.Emitter, b *event.Batch, packets []Packet) error {
+	if b == nil {
+		return nil
+	}
+	defer b.Release()
+	s.Convert(ctx, b, packets)
+	return s.emit(work, out, b)
 }
 
 // emit waits until b is stored.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
+	"github.com/flume-go/flume/internal/netio"
 	"github.com/flume-go/flume/internal/udp/udptest"
 )
 
@@ -188,6 +189,61 @@ func TestDrops(t *testing.T) {
 	}
 	if r.dropped.Load() == 0 {
 		t.Error("the buffer was large enough for all, which it was not to be")
+	}
+}
+
+// TestStopLosesNothing: what has arrived by the time that the server is told to stop
+// is handed on, in order.
+func TestStopLosesNothing(t *testing.T) {
+	const n = 100
+	for name, senders := range map[string]bool{"with senders": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			out, begun, release := held()
+			r, in := start(t, out, func(r *rig) { r.Senders = senders })
+			in.Send(t, "0")
+			<-begun
+			for i := 1; i < n; i++ {
+				in.Send(t, fmt.Sprint(i)) // on the loopback it has arrived
+			}
+			in.Tell()
+			close(release)
+			if err := in.Wait(t); err != nil {
+				t.Fatal(err)
+			}
+			close(out.Events)
+			got := 0
+			for e := range out.Events {
+				if string(e.Body) != fmt.Sprint(got) {
+					t.Fatalf("event %d is %q", got, e.Body)
+				}
+				got++
+			}
+			if got != n || r.lost.Load() != 0 {
+				t.Errorf("of %d datagrams that had arrived %d were handed on, and %d are counted as lost", n, got, r.lost.Load())
+			}
+		})
+	}
+}
+
+// TestStopIsBounded: senders that never pause do not keep a server that was told to
+// stop.
+func TestStopIsBounded(t *testing.T) {
+	senders := make(chan net.Conn, 1)
+	_, in := start(t, udptest.NewRecorder(), func(r *rig) {
+		r.Convert = func(_ context.Context, _ *event.Batch, packets []Packet) {
+			conn := <-senders
+			for range packets { // for each that was read there is another
+				conn.Write([]byte("again")) //nolint:errcheck // shows in the time that the stop takes
+			}
+			senders <- conn
+		}
+	})
+	senders <- in.Conn
+	in.Send(t, "first")
+	began := time.Now()
+	in.Stop(t)
+	if took := time.Since(began); took >= netio.Grace {
+		t.Errorf("the stop took %v", took)
 	}
 }
 

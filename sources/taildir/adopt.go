@@ -374,9 +374,8 @@ func (w *follower) alike(head []byte, path string) []*file {
 			if f.head.n <= len(head) || f.twin != nil || !related(f.path, path) {
 				continue
 			}
-			if w.confirm(f); !f.alive() {
-				all = append(all, f) // of which path may have the beginning
-			}
+			w.confirm(f)
+			all = append(all, f) // of which path may have the beginning
 		}
 	}
 	if w.starting || len(head) == 0 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/flume-go/flume/event"
@@ -91,6 +92,7 @@ func newFollower(s *source, out flow.Emitter) (_ *follower, err error) {
 		}
 	}
 	w.settle()
+	slices.SortStableFunc(w.ready, func(a, b *file) int { return a.mtime.Compare(b.mtime) })
 	w.starting = false
 	if w.store, err = newStore(w); err != nil {
 		return nil, err

@@ -188,6 +188,11 @@ func (w *follower) settle() {
 		slices.SortStableFunc(some, func(a, b candidate) int {
 			return cmp.Or(a.info.ModTime().Compare(b.info.ModTime()), cmp.Compare(a.path, b.path))
 		})
+		if w.starting {
+			some = w.linkKnown(some)
+			// What a copy was made of has the shorter name, and must be known first.
+			slices.SortStableFunc(some, func(a, b candidate) int { return cmp.Compare(len(a.name), len(b.name)) })
+		}
 		for i := range some {
 			w.decide(&some[i])
 		}
@@ -195,6 +200,20 @@ func (w *follower) settle() {
 	lost := w.unlinked
 	w.unlinked = nil
 	w.letGo(lost)
+}
+
+// linkKnown decides which candidates are where they were when the source ended, and
+// returns the others. A copy of such a file that was made meanwhile must not take
+// its place because it is the older of the two.
+func (w *follower) linkKnown(some []candidate) []candidate {
+	return slices.DeleteFunc(some, func(c candidate) bool {
+		f := w.byID[c.id]
+		if f == nil || f.linked || f.path != c.path || f.head.n == 0 || c.dir.names[c.name] != nil || !w.recognised(f, &c) {
+			return false
+		}
+		w.link(f, &c)
+		return true
+	})
 }
 
 // decide makes a candidate a file, a new one or one that is known.
@@ -281,6 +300,9 @@ func (w *follower) link(f *file, c *candidate) {
 		f.size, f.mtime = c.info.Size(), c.info.ModTime() // which say nothing yet
 	}
 	w.seen(f, c.info)
+	if f.newer() {
+		w.enqueue(f) // its turn may have come while it could not be found
+	}
 	w.note(f)
 }
 

@@ -133,6 +133,25 @@ func TestLife(t *testing.T) {
 				r.write("app.log", "new\n")
 			}), []string{"late", "new"}},
 		}},
+		{name: "copied while stopped, and written on", steps: []step{
+			begin,
+			{restart(func(r *rig) {
+				r.copy("app.log", "app.log.1")
+				r.must(os.Chtimes(r.path("app.log.1"), time.Time{}, time.Now().Add(-time.Hour))) // it is looked at first
+				r.write("app.log", "a\n")
+			}), []string{"a"}},
+			{restart(func(r *rig) { r.rename("app.log.1", "app.log.2"); r.write("app.log", "b\n") }), []string{"b"}},
+		}},
+		{name: "copied before it was ever seen", steps: []step{
+			{restart(func(r *rig) {
+				r.write("app.log", "a\n")
+				for i := range 3 {
+					r.copy("app.log", fmt.Sprintf("app.log.%d", 9+i))
+					r.must(os.Chtimes(r.path(fmt.Sprintf("app.log.%d", 9+i)), time.Time{}, time.Now().Add(time.Duration(i-9)*time.Hour)))
+					r.write("app.log", "a\n")
+				}
+			}), []string{"a", "a", "a", "a"}},
+		}},
 		{name: "truncated and grown beyond the position", steps: []step{
 			begin,
 			{func(r *rig) { r.truncate("app.log"); r.write("app.log", strings.ReplaceAll(old, "old", "other")+"x\n") },

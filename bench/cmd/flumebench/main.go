@@ -2,9 +2,10 @@
 // same input and output with nothing between, and writes a table of ratios.
 //
 //	flumebench [flags]          the agent, its parts and bare programs
+//	flumebench inputs [flags]   sources for files, syslog and HTTP; a part of the first
 //	flumebench large [flags]    the scenarios with a backlog of 10 GiB
 //	flumebench peers [flags]    other agents beside ours, where installed
-//	flumebench all [flags]      all of these in one report
+//	flumebench all [flags]      all of these but inputs in one report
 //
 // Further words start it in a role of a running benchmark (package roles) and
 // are not for people.
@@ -47,6 +48,7 @@ type options struct {
 	only     *regexp.Regexp
 	json     bool
 	into     string // document to put the report into; "" for standard output
+	section  string // of that document; "" for the one without a name
 	micro    bool
 	root     string
 	timeout  time.Duration
@@ -85,7 +87,7 @@ func run(args []string) int {
 func write(result *report.Report, o options) error {
 	switch {
 	case o.into != "":
-		return result.WriteInto(o.into)
+		return result.WriteInto(o.into, o.section)
 	case o.json:
 		return result.WriteJSON(os.Stdout)
 	default:
@@ -95,7 +97,7 @@ func write(result *report.Report, o options) error {
 
 func parse(args []string) (options, error) {
 	o := options{set: "own"}
-	if len(args) > 0 && slices.Contains([]string{"large", "peers", "all"}, args[0]) {
+	if len(args) > 0 && slices.Contains([]string{"inputs", "large", "peers", "all"}, args[0]) {
 		o.set, args = args[0], args[1:]
 	}
 	s := &o.settings
@@ -104,13 +106,14 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&s.Dir, "dir", os.TempDir(), "`directory` for output; its file system is part of what is measured")
 	flags.IntVar(&s.Runs, "runs", 3, "repetitions of each measurement, at least 1; fewer than 3 are no median")
 	flags.IntVar(&s.Conns, "conns", 4, "TCP connections that carry load")
-	flags.IntVar(&s.Lines, "lines", 0, "lines in each run of tcp-lines; 0 for 3 GiB of them")
-	flags.IntVar(&s.Idle, "idle", 10000, "idle connections in the connections scenario")
+	flags.IntVar(&s.Lines, "lines", 0, "lines in each run of the scenarios with lines; 0 for as many as each has, 3 GiB of them in tcp-lines")
+	flags.IntVar(&s.Idle, "idle", 10000, "idle connections in the connections scenario, and idle files in tail-idle")
 	flags.IntVar(&s.Block, "block", 0, "buffer of the bare program in `bytes`; 0 tries several and takes the fastest")
 	flags.Int64Var(&s.Backlog, "backlog", 10<<30, "`bytes` of events that are staged in the large scenarios")
 	only := flags.String("run", "", "measure scenarios whose name matches this `regexp`")
 	flags.BoolVar(&o.json, "json", false, "write JSON with all samples instead of a table")
-	flags.StringVar(&o.into, "into", "", "write the table into this `document`, between its marks "+report.Begin+" and "+report.End)
+	flags.StringVar(&o.into, "into", "", "write the table into this `document`, between its marks <!-- bench --> and <!-- /bench -->")
+	flags.StringVar(&o.section, "section", "", "with -into: between the marks <!-- bench `NAME` --> and <!-- /bench NAME --> instead")
 	profiles := flags.String("profile", "", "write processor profiles of load generators, bare programs and users of the log into this `directory`; figures suffer")
 	flags.BoolVar(&o.micro, "micro", true, "run the in-process benchmarks too")
 	flags.StringVar(&o.root, "root", ".", "`directory` of the module, for the in-process benchmarks")
@@ -224,14 +227,16 @@ func choose(r *report.Report, o options) ([]scenario.Scenario, error) {
 	s := o.settings
 	var all []scenario.Scenario
 	switch o.set {
+	case "inputs":
+		all = append(scenario.Inputs(s), inputPeers(s)...)
 	case "large":
 		all = scenario.Large(s)
 	case "peers":
-		all = withPeers(r, []scenario.Scenario{scenario.TCPLines(s, 512), scenario.TCPLines(s, 150)}, s)
+		all = append(withPeers(r, []scenario.Scenario{scenario.TCPLines(s, 512), scenario.TCPLines(s, 150)}, s), inputPeers(s)...)
 	case "all":
 		all = append(withPeers(r, scenario.All(s), s), scenario.Large(s)...)
 	default:
-		all = scenario.All(s)
+		all = append(scenario.All(s), scenario.Inputs(s)...)
 	}
 	chosen := slices.DeleteFunc(all, func(sc scenario.Scenario) bool { return !o.only.MatchString(sc.Name) })
 	if len(chosen) == 0 {
@@ -261,4 +266,13 @@ func withPeers(r *report.Report, scenarios []scenario.Scenario, s scenario.Setti
 	}
 	r.Notes = append(r.Notes, "peers found: "+strings.Join(names, ", "))
 	return scenarios
+}
+
+// inputPeers are the scenarios of Inputs beside another agent, if that is there.
+func inputPeers(s scenario.Settings) []scenario.Scenario {
+	java, ok := scenario.FindJavaFlume()
+	if !ok {
+		return nil
+	}
+	return []scenario.Scenario{scenario.PostsAgainstJava(s, java, 512), scenario.PostsAgainstJava(s, java, 128)}
 }

@@ -68,29 +68,52 @@ func (s *session) Return() {
 	s.batch, s.space = nil, nil
 }
 
-// serve reads until the client closes the connection, reading is interrupted
-// because the source stops, or messages cannot be handed on. ctx is for handing
-// on.
+// state is how a session goes on.
+type state int
+
+const (
+	reading     state = iota
+	hungUp            // by the client, or the network
+	interrupted       // the source stops
+	failed            // messages cannot be handed on
+)
+
+// serve reads until the client closes the connection, the source stops and the
+// client has taken note, or messages cannot be handed on. ctx is for handing on.
 func (s *session) serve(ctx context.Context) {
-	for {
-		n, err := s.reader.Read()
-		if n > 0 {
-			if err := s.block(ctx, n); err != nil {
-				s.fail(ctx, err)
-				return
-			}
-		}
-		if err == nil {
-			continue
-		}
-		// When the source stops, half a message is left to its sender, who
-		// has the other half.
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			if err := s.end(ctx); err != nil {
-				s.fail(ctx, err)
-			}
-		}
+	how := reading
+	for how == reading {
+		how = s.step(ctx)
+	}
+	if how == interrupted {
+		how = s.drain(ctx)
+	}
+	// When the source stops, half a message is left to its sender, who has the
+	// other half.
+	if how != hungUp {
 		return
+	}
+	if err := s.end(ctx); err != nil {
+		s.fail(ctx, err)
+	}
+}
+
+// step reads once and hands on what came.
+func (s *session) step(ctx context.Context) state {
+	n, err := s.reader.Read()
+	if n > 0 {
+		if err := s.block(ctx, n); err != nil {
+			s.fail(ctx, err)
+			return failed
+		}
+	}
+	switch {
+	case err == nil:
+		return reading
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return interrupted
+	default:
+		return hungUp
 	}
 }
 

@@ -1,6 +1,10 @@
 // Package intake is what the sources of syslog messages share besides the
 // parser: serving connections (tcp.go, session.go), the names of clients
 // (peer.go), and what is counted (counters.go).
+//
+// Nobody acknowledges syslog messages. A sender takes those for delivered that
+// its kernel has taken, so whoever closes a connection loses what is in the
+// buffers: drain.go has how a source stops without that.
 package intake
 
 import (
@@ -94,9 +98,14 @@ func (t *TCP) Listen(ctx context.Context, host, port, key string) (net.Listener,
 	return ln, nil
 }
 
-// Serve serves the connections of ln until ctx ends, and then returns nil; or
-// until ln fails. It closes ln.
+// Serve serves the connections of ln until ctx ends, and then those that clients
+// have made by then, and returns nil; or until ln fails. It closes ln.
 func (t *TCP) Serve(ctx context.Context, ln net.Listener, secure *tls.Config, out flow.Emitter) error {
+	if l, ok := ln.(listener); ok {
+		queue, late, end := newBacklog(ctx, l)
+		defer end()
+		ctx, ln = late, queue
+	}
 	server := netio.Server{
 		Log: t.log, Max: t.opt.MaxConnections,
 		Handle: func(work context.Context, conn net.Conn) {

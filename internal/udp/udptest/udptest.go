@@ -153,6 +153,9 @@ func (r *Running) Send(t testing.TB, datagram string) {
 	}
 }
 
+// Tell tells the source to stop and does not wait.
+func (r *Running) Tell() { r.cancel() }
+
 // Stop tells the source to stop and waits until it has, without an error.
 func (r *Running) Stop(t testing.TB) {
 	t.Helper()

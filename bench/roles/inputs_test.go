@@ -1,0 +1,172 @@
+//go:build linux
+
+package roles
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flume-go/flume/internal/vfs"
+)
+
+// TestCopy copies files, with a log and without.
+func TestCopy(t *testing.T) {
+	in := t.TempDir()
+	want := ""
+	for _, name := range []string{"a", "b", "c"} {
+		text := strings.Repeat(name+"\n", 5000)
+		want += text
+		if err := os.WriteFile(filepath.Join(in, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, log := range []string{"", t.TempDir()} {
+		out := filepath.Join(t.TempDir(), "out")
+		ctx, cancel := context.WithCancel(t.Context())
+		stdin, say := io.Pipe()
+		ended := make(chan error, 1)
+		go func() {
+			ended <- copyFiles(ctx, []string{"-from", in, "-out", out, "-log", log, "-block", "4096"},
+				Streams{In: bufio.NewReader(stdin), Out: io.Discard})
+		}()
+		if _, err := io.WriteString(say, "go\n"); err != nil {
+			t.Fatal(err)
+		}
+		awaitSize(t, out, len(want))
+		cancel()
+		say.Close()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(out); err != nil || string(got) != want {
+			t.Errorf("log %q: copied %d bytes, %v; want those of the files in their order", log, len(got), err)
+		}
+	}
+}
+
+// awaitSize waits until a file has so many bytes.
+func awaitSize(t *testing.T, path string, size int) {
+	t.Helper()
+	ticker, limit := time.NewTicker(time.Millisecond), time.After(20*time.Second)
+	defer ticker.Stop()
+	for {
+		if info, err := os.Stat(path); err == nil && info.Size() >= int64(size) {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-limit:
+			t.Fatalf("%s never had %d bytes", path, size)
+		}
+	}
+}
+
+// TestReceive posts contents that fit into the buffer, and one that does not.
+func TestReceive(t *testing.T) {
+	for _, log := range []string{"", t.TempDir()} {
+		path := filepath.Join(t.TempDir(), "out")
+		out, err := openOutput(path, log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := httptest.NewServer(newReceiver(out, 1000))
+		want := ""
+		for _, size := range []int{0, 1, 999, 1000, 2500} {
+			text := strings.Repeat("x", size)
+			want += text
+			resp, err := http.Post(server.URL, "text/plain", strings.NewReader(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				t.Errorf("%d bytes were answered with %s", size, resp.Status)
+			}
+		}
+		server.Close()
+		if err := out.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("log %q: the file has %d bytes, %v; want the %d that were posted", log, len(got), err, len(want))
+		}
+	}
+}
+
+// TestOutputIsDurableFirst has nothing reach the file, and nothing answered, that is not in the log.
+func TestOutputIsDurableFirst(t *testing.T) {
+	gone := errors.New("disk is gone")
+	failing := vfs.NewFailing(vfs.NewMem(1), nil)
+	log, err := newRing(failing, "ring", 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := &output{file: file, ring: log, syncs: newGroup(log)}
+	defer out.Close()
+	var taken bytes.Buffer
+	w := out.writer(func(block []byte) error { _, err := taken.Write(block); return err })
+	if _, err := io.WriteString(w, "first"); err != nil {
+		t.Fatal(err)
+	}
+	failing.SetInjector(vfs.FailFrom(0, gone))
+	if _, err := io.WriteString(w, "second"); !errors.Is(err, gone) {
+		t.Errorf("writing = %v, want %v", err, gone)
+	}
+	if got, err := os.ReadFile(file.Name()); err != nil || string(got) != "first" || taken.String() != "first" {
+		t.Errorf("file %q, answered %q, %v; want the first block in both", got, taken.String(), err)
+	}
+}
+
+func TestLook(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a")
+	if err := os.WriteFile(path, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sizes := map[string]int64{path: 0}
+	if err := lookAt(sizes); err != nil || sizes[path] != 4 {
+		t.Errorf("looking = %v, %v, want a size of 4", sizes, err)
+	}
+	var said bytes.Buffer
+	if err := look(t.Context(), []string{"-dir", dir}, Streams{In: bufio.NewReader(strings.NewReader("")), Out: &said}); err != nil {
+		t.Fatal(err)
+	}
+	if said.String() != "ready\n" {
+		t.Errorf("said %q, want that it is ready", said.String())
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := lookAt(sizes); err == nil {
+		t.Error("looking at a file that is gone did not fail")
+	}
+}
+
+// TestAwaitReply wants requests answered with 200.
+func TestAwaitReply(t *testing.T) {
+	for answer, ok := range map[string]bool{
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n":                              true,
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n": true,
+		"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nfull":         false,
+		"": false,
+	} {
+		s := stream{replies: bufio.NewReader(strings.NewReader(answer))}
+		if err := s.await(100); (err == nil) != ok {
+			t.Errorf("awaiting %q = %v", answer, err)
+		}
+	}
+}

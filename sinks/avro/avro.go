@@ -1,0 +1,175 @@
+// Package avro is the sink that sends events to the avro source of another agent.
+//
+// The protocol is in package wire/avro: this one has the properties, keeps a
+// connection, and says what an error means for a batch.
+package avro
+
+import (
+	"context"
+	"crypto/tls"
+	_ "embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/flume-go/flume/component"
+	"github.com/flume-go/flume/event"
+	"github.com/flume-go/flume/flow"
+	"github.com/flume-go/flume/internal/vfs"
+	"github.com/flume-go/flume/metrics"
+	wire "github.com/flume-go/flume/wire/avro"
+)
+
+//go:embed README.md
+var readme string
+
+func init() {
+	component.RegisterSink(component.Info{
+		Type:    "avro",
+		Aliases: []string{"org.apache.flume.sink.AvroSink"},
+		Summary: "Sends events to the avro source of another agent.",
+		Readme:  readme,
+	}, New)
+}
+
+// sink has one connection at a time. The mutex is taken once per batch.
+type sink struct {
+	cfg     Config
+	address string // host:port
+	host    string
+	log     *slog.Logger
+	fs      vfs.FS
+
+	created, closed, failed *metrics.Counter
+
+	mu      sync.Mutex
+	running bool
+	client  *wire.Client // nil: the next batch connects
+	since   time.Time    // when it connected
+	told    bool         // the log says that the destination is there
+}
+
+var (
+	_ flow.Sink      = (*sink)(nil)
+	_ flow.Lifecycle = (*sink)(nil)
+)
+
+// New returns a sink that connects when there is something to send.
+func New(cfg Config, env component.Env) (flow.Sink, error) {
+	address, err := cfg.address()
+	if err != nil {
+		return nil, err
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("the destination %q: %w", address, err)
+	}
+	return &sink{
+		cfg: cfg, address: address, host: host, log: env.Log, fs: env.FS,
+		created: env.Metrics.Counter("ConnectionCreatedCount"),
+		closed:  env.Metrics.Counter("ConnectionClosedCount"),
+		failed:  env.Metrics.Counter("ConnectionFailedCount"),
+	}, nil
+}
+
+// Open implements flow.Lifecycle.
+func (s *sink) Open(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = true
+	return nil
+}
+
+// Close implements flow.Lifecycle.
+func (s *sink) Close(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running, s.told = false, false
+	s.hangUp()
+	return nil
+}
+
+// hangUp ends the connection, if there is one.
+func (s *sink) hangUp() {
+	if s.client == nil {
+		return
+	}
+	_ = s.client.Close() // nothing is under way
+	s.client = nil
+	s.closed.Add(1)
+}
+
+// Deliver implements flow.Sink.
+func (s *sink) Deliver(ctx context.Context, b *event.Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.running {
+		return flow.ErrClosed
+	}
+	if b.Len() == 0 {
+		return nil
+	}
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	err := s.client.AppendBatch(ctx, b, nil)
+	if err == nil {
+		return nil
+	}
+	var sent *wire.SentError
+	if errors.As(err, &sent) {
+		// Not the class of its cause: that a request was interrupted does not say
+		// what became of it.
+		err = flow.Unknown(fmt.Errorf("sending to %s: %w", s.address, err))
+	} else {
+		err = fmt.Errorf("sending to %s: %w", s.address, err)
+	}
+	if !s.client.Active() {
+		s.told = false
+		s.hangUp()
+	}
+	return err
+}
+
+// connect makes a connection unless there is a good one.
+func (s *sink) connect(ctx context.Context) error {
+	if s.client != nil {
+		worn := s.cfg.ResetInterval > 0 && time.Since(s.since) >= s.cfg.ResetInterval
+		if !worn && s.client.Active() {
+			return nil
+		}
+		s.hangUp()
+	}
+	o := wire.Options{
+		Address: s.address,
+		Deflate: s.cfg.deflate(), Level: s.cfg.CompressionLevel, DeflateInsideTLS: s.cfg.DeflateInsideTLS,
+		ConnectTimeout: s.cfg.ConnectTimeout, RequestTimeout: s.cfg.RequestTimeout,
+	}
+	var err error
+	if o.TLS, err = s.tls(); err == nil {
+		s.client, err = wire.Dial(ctx, o)
+	}
+	if err != nil {
+		s.client, s.told = nil, false
+		s.failed.Add(1)
+		return err
+	}
+	s.created.Add(1)
+	s.since = time.Now()
+	if !s.told {
+		s.told = true
+		s.log.Info("connected", "destination", s.address, "tls", s.cfg.SSL, "compression", s.cfg.deflate())
+	}
+	return nil
+}
+
+// tls reads the stores anew: they may have changed. nil is a plain connection.
+func (s *sink) tls() (*tls.Config, error) {
+	if !s.cfg.SSL {
+		return nil, nil
+	}
+	return s.cfg.Client(s.host, s.fs)
+}

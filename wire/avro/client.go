@@ -1,0 +1,445 @@
+package avro
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/flume-go/flume/event"
+)
+
+// Options say how a client connects. A zero time is its default.
+type Options struct {
+	// Address is host:port of the server.
+	Address string
+	// TLS, if not nil, is how TLS is spoken.
+	TLS *tls.Config
+	// Deflate says that the connection is compressed, at this level of zlib's: 1 to
+	// 9, or 0 for none; -1 is the library's choice.
+	Deflate bool
+	Level   int
+	// DeflateInsideTLS says that the compressed stream travels inside TLS, as Apache
+	// Flume up to 1.9 has it. Later versions have TLS inside the compressed stream.
+	DeflateInsideTLS bool
+	// ConnectTimeout limits connecting, and the writing of each request: 20 seconds.
+	ConnectTimeout time.Duration
+	// RequestTimeout limits the wait for each answer: 20 seconds.
+	RequestTimeout time.Duration
+	// Dial makes connections; nil is a net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// DefaultTimeout is that of Options.
+const DefaultTimeout = 20 * time.Second
+
+// maxAnswer is the longest answer that is read: one with the text of a protocol.
+const maxAnswer = 1 << 20
+
+// Client is a connection to a server. Any number of goroutines may use it at once;
+// the answers find them by their numbers. After an error it is of no more use than
+// to be closed, but for answers that say no.
+type Client struct {
+	opt  Options
+	conn net.Conn  // the socket
+	tls  *tls.Conn // nil without TLS
+	in   *input
+
+	done chan struct{} // closed when nothing is read any more
+
+	mu     sync.Mutex // held while writing
+	w      frameWriter
+	serial uint32
+	calls  map[uint32]*Pending
+	err    error // why no more requests can be sent
+}
+
+// AnswerError is a server's answer that events are not stored. The client can go on.
+type AnswerError struct {
+	Status Status // if Text is empty
+	Text   string // of an error that the server met
+}
+
+// Error implements error.
+func (e *AnswerError) Error() string {
+	if e.Text != "" {
+		return "the server answers with an error: " + e.Text
+	}
+	return "the server answers " + e.Status.String()
+}
+
+// SentError says that a request was sent, and that it is not known what became of it.
+type SentError struct{ Err error }
+
+// Error implements error.
+func (e *SentError) Error() string { return "the server does not answer: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *SentError) Unwrap() error { return e.Err }
+
+var (
+	errClosed = errors.New("the connection was closed")
+	errLate   = errors.New("timed out")
+)
+
+// Dial connects to a server and agrees with it on the protocol.
+func Dial(ctx context.Context, o Options) (*Client, error) {
+	o.ConnectTimeout = orDefault(o.ConnectTimeout, DefaultTimeout)
+	o.RequestTimeout = orDefault(o.RequestTimeout, DefaultTimeout)
+	if o.Dial == nil {
+		o.Dial = new(net.Dialer).DialContext
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, o.ConnectTimeout, errLate)
+	defer cancel()
+	conn, err := o.Dial(limited, "tcp", o.Address)
+	if err != nil {
+		return nil, because(limited, fmt.Errorf("connecting to %s: %w", o.Address, err))
+	}
+	c := &Client{opt: o, conn: conn, calls: map[uint32]*Pending{}, done: make(chan struct{})}
+	if err := c.open(limited); err != nil {
+		conn.Close()
+		return nil, because(limited, fmt.Errorf("talking to %s: %w", o.Address, err))
+	}
+	go c.read()
+	return c, nil
+}
+
+// because adds the cause of ctx's end, if it has ended, to an error that came of it.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		return fmt.Errorf("%w (%w)", err, cause)
+	}
+	return err
+}
+
+// open makes the layers and the handshake, within ctx.
+func (c *Client) open(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() { _ = c.conn.SetDeadline(time.Unix(1, 0)) })()
+	stream, err := c.layers(ctx)
+	if err != nil {
+		return err
+	}
+	c.w.to = stream
+	c.in = newInput(stream, maxAnswer, 0, stream != c.conn, func() bool { return false })
+	return c.handshake()
+}
+
+func (c *Client) layers(ctx context.Context) (stream net.Conn, err error) {
+	stream = c.conn
+	if c.opt.Deflate && !(c.opt.TLS != nil && c.opt.DeflateInsideTLS) {
+		if stream, err = newCompressed(stream, c.opt.Level); err != nil {
+			return nil, err
+		}
+	}
+	if c.opt.TLS != nil {
+		protected := tls.Client(stream, c.opt.TLS)
+		if err := protected.HandshakeContext(ctx); err != nil {
+			return nil, &TLSError{err}
+		}
+		c.tls, stream = protected, protected
+		if c.opt.Deflate && c.opt.DeflateInsideTLS {
+			return newCompressed(stream, c.opt.Level)
+		}
+	}
+	return stream, nil
+}
+
+// handshake agrees with the server on the protocol, by requests without a message.
+func (c *Client) handshake() error {
+	a, err := c.propose(hash1, "", hash1)
+	if err == nil && a.match == matchNone {
+		a, err = c.propose(hashText, text, a.hash)
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("agreeing on the protocol: %w", err)
+	case a.match == matchNone:
+		return errors.New("agreeing on the protocol: the server does not take that of Flume")
+	case a.match == matchClient:
+		if err := current.check(a.text); err != nil {
+			return fmt.Errorf("the server has another protocol: %w", err)
+		}
+	}
+	return nil
+}
+
+func (c *Client) propose(client hash, text string, server hash) (agreement, error) {
+	c.serial++
+	out := appendHandshake(beginFrame(nil, c.serial), client, text, server)
+	out = append(out, 0, 0) // no metadata, no message
+	if _, err := c.w.to.Write(endFrame(out)); err != nil {
+		return agreement{}, err
+	}
+	if err := c.in.next(); err != nil {
+		return agreement{}, noEOF(err)
+	}
+	if c.in.serial != c.serial {
+		return agreement{}, fmt.Errorf("an answer to request %d", c.in.serial)
+	}
+	a, err := c.in.agreement()
+	if err != nil {
+		return a, err
+	}
+	return a, c.in.end()
+}
+
+// noEOF says what the end of a connection means to one who waits for an answer.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return errors.New("the server has closed the connection")
+	}
+	return err
+}
+
+// Active reports whether requests can be sent, as far as can be told.
+func (c *Client) Active() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err == nil
+}
+
+// Close ends the connection. Calls under way return an error.
+func (c *Client) Close() error {
+	c.goodbye()
+	c.kill(errClosed)
+	<-c.done
+	return nil
+}
+
+// goodbye tells the server that the end is meant, where TLS has a word for it.
+func (c *Client) goodbye() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.tls != nil && c.err == nil && c.conn.SetWriteDeadline(time.Now().Add(time.Second)) == nil {
+		_ = c.tls.CloseWrite() // a courtesy
+	}
+}
+
+// kill makes err the end of the connection, unless it has ended before.
+func (c *Client) kill(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.end(err)
+}
+
+// end is kill, with mu held.
+func (c *Client) end(err error) {
+	if c.err == nil {
+		c.err = err
+		c.conn.Close() // reading ends, and tells the calls
+	}
+}
+
+// Pending is a request whose answer has not been waited for.
+type Pending struct {
+	client *Client
+	done   chan struct{} // closed when err is set
+	err    error
+}
+
+// AppendBatch sends the events of b as one request and waits for its answer. nil
+// means that the server has all of them. Otherwise an AnswerError says that it does
+// not want them, a SentError that it may have them, and any other error that it has
+// none. b is not changed, nor needed afterwards.
+func (c *Client) AppendBatch(ctx context.Context, b *event.Batch, m Meta) error {
+	p, err := c.Start(ctx, b, m)
+	if err != nil {
+		return err
+	}
+	return p.Wait(ctx)
+}
+
+// Append is AppendBatch for one event, by the message of that name.
+func (c *Client) Append(ctx context.Context, e *event.Event, m Meta) error {
+	p, err := c.StartOne(ctx, e, m)
+	if err != nil {
+		return err
+	}
+	return p.Wait(ctx)
+}
+
+// StartOne is Start for one event, by the message append.
+func (c *Client) StartOne(ctx context.Context, e *event.Event, m Meta) (*Pending, error) {
+	size := sizeOf(e)
+	return c.start(ctx, messageAppend, size, m, func(w *frameWriter) { w.event(e, size) })
+}
+
+// Start sends the events of b without waiting for the answer: more may be sent
+// before it comes. An error means that the server has none of them.
+func (c *Client) Start(ctx context.Context, b *event.Batch, m Meta) (*Pending, error) {
+	size := 1
+	if n := b.Len(); n > 0 {
+		size += sizeOfLong(n)
+		for i := range n {
+			size += sizeOf(b.At(i))
+		}
+	}
+	return c.start(ctx, messageBatch, size, m, func(w *frameWriter) {
+		var space [10]byte
+		if n := b.Len(); n > 0 {
+			w.bytes(appendLong(space[:0], int64(n)))
+			for i := range n {
+				e := b.At(i)
+				w.event(e, sizeOf(e))
+			}
+		}
+		w.bytes(append(space[:0], 0))
+	})
+}
+
+// start sends a request whose parameters have that size and are written by write.
+func (c *Client) start(ctx context.Context, message string, size int, m Meta, write func(*frameWriter)) (*Pending, error) {
+	head := appendMeta(make([]byte, 0, 64), m)
+	head = appendString(head, message)
+	size += len(head)
+	if size > math.MaxInt32 {
+		return nil, fmt.Errorf("a request of %d bytes is more than the protocol can carry", size)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return nil, c.err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c.serial++
+	p := &Pending{client: c, done: make(chan struct{})}
+	c.calls[c.serial] = p
+	err := c.send(ctx, func() error {
+		c.w.begin(c.serial, size)
+		c.w.bytes(head)
+		write(&c.w)
+		return c.w.end()
+	})
+	if err != nil {
+		delete(c.calls, c.serial)
+		err = because(ctx, fmt.Errorf("sending: %w", err))
+		c.end(err)
+		return nil, err
+	}
+	return p, nil
+}
+
+// send writes within the time there is.
+func (c *Client) send(ctx context.Context, write func() error) error {
+	if err := c.conn.SetWriteDeadline(time.Now().Add(c.opt.ConnectTimeout)); err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { _ = c.conn.SetWriteDeadline(time.Unix(1, 0)) })()
+	return write()
+}
+
+func appendMeta(p []byte, m Meta) []byte {
+	if len(m) > 0 {
+		p = appendLong(p, int64(len(m)))
+		for _, e := range m {
+			p = appendString(appendString(p, e.Key), e.Value)
+		}
+	}
+	return append(p, 0)
+}
+
+// Wait waits for the answer. Once it gives up, so does the client. It may be called
+// once.
+func (p *Pending) Wait(ctx context.Context) error {
+	late := time.NewTimer(p.client.opt.RequestTimeout)
+	defer late.Stop()
+	select {
+	case <-p.done:
+		return p.err
+	case <-late.C:
+		p.client.kill(fmt.Errorf("waiting for an answer for %v: %w", p.client.opt.RequestTimeout, os.ErrDeadlineExceeded))
+	case <-ctx.Done():
+		p.client.kill(fmt.Errorf("waiting for an answer: %w", context.Cause(ctx)))
+	}
+	<-p.done // told by read
+	return p.err
+}
+
+// read takes the answers until the connection ends, and then tells all calls.
+func (c *Client) read() {
+	defer close(c.done)
+	defer c.in.discard()
+	for {
+		err := c.answer()
+		if err == nil {
+			continue
+		}
+		c.kill(noEOF(err))
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, p := range c.calls {
+			p.err = &SentError{c.err}
+			close(p.done)
+		}
+		c.calls = nil
+		return
+	}
+}
+
+// answer takes one answer and tells its call.
+func (c *Client) answer() error {
+	if err := c.in.next(); err != nil {
+		return err
+	}
+	serial := c.in.serial
+	no, err := c.in.answer()
+	if err != nil {
+		return err
+	}
+	if err := c.in.end(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, ok := c.calls[serial]
+	if !ok {
+		return fmt.Errorf("the server answers request %d, which is not under way", serial)
+	}
+	delete(c.calls, serial)
+	if no != nil {
+		p.err = no
+	}
+	close(p.done)
+	return nil
+}
+
+// answer reads what a server says to a request; nil is OK.
+func (in *input) answer() (no *AnswerError, err error) {
+	if _, err := in.meta(); err != nil {
+		return nil, err
+	}
+	var failed [1]byte // a boolean
+	if err := in.full(failed[:]); err != nil {
+		return nil, err
+	}
+	if failed[0] == 0 {
+		status, err := in.index("a status", 3)
+		if err != nil || Status(status) == OK {
+			return nil, err
+		}
+		return &AnswerError{Status: Status(status)}, nil
+	}
+	if _, err := in.index("an error", 1); err != nil {
+		return nil, err
+	}
+	text, err := in.bytes("the text of an error", maxText)
+	if err != nil {
+		return nil, err
+	}
+	return &AnswerError{Status: Failed, Text: orText(string(text), "without a text")}, nil
+}
+
+func orText(s, or string) string {
+	if s == "" {
+		return or
+	}
+	return s
+}

@@ -115,7 +115,7 @@ func (s *sink) Deliver(ctx context.Context, b *event.Batch) error {
 	if err := s.connect(ctx); err != nil {
 		return err
 	}
-	err := s.client.AppendBatch(ctx, b, nil)
+	err := s.client.AppendBatch(ctx, b, wire.OriginMeta(b))
 	if err == nil {
 		return nil
 	}

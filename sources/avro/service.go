@@ -86,6 +86,7 @@ func (v *service) Handle(ctx context.Context, c *wire.Call) (wire.Status, error)
 	}
 	received.Add(1)
 	if c.Batch.Len() > 0 {
+		c.Meta.SetOrigin(c.Batch)
 		if err := v.out.Emit(ctx, c.Batch); err != nil {
 			s.emitFailed(err)
 			return wire.Failed, nil

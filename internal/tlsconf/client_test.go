@@ -142,6 +142,19 @@ func TestTrustWithoutPassword(t *testing.T) {
 	}
 }
 
+// TestKeyStoreAsTrustStore: as in Java, who has a key in the trust store is trusted.
+func TestKeyStoreAsTrustStore(t *testing.T) {
+	owner, err := readAnyTrust(vfs.OS{}, "testdata/server-cert.pem", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"server.jks", "server.p12"} {
+		if pool, err := readAnyTrust(vfs.OS{}, "testdata/"+name, "changeit"); err != nil || !pool.Equal(owner) {
+			t.Errorf("%s does not trust just the owner of its key: %v", name, err)
+		}
+	}
+}
+
 func TestUnusableClientStores(t *testing.T) {
 	clearGlobals(t)
 	for _, settings := range [][]string{

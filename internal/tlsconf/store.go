@@ -105,7 +105,9 @@ func readTrust(fs vfs.FS, file, password string) (*x509.CertPool, error) {
 		n, err = jksTrust(pool, data, password)
 	case formPKCS12:
 		var certs []*x509.Certificate
-		certs, err = pkcs12.DecodeTrustStore(data, password)
+		if certs, err = pkcs12.DecodeTrustStore(data, password); err != nil {
+			certs, err = pkcs12Owner(data, password, err)
+		}
 		for _, c := range certs {
 			pool.AddCert(c)
 			n++
@@ -201,20 +203,36 @@ func loadJKS(data []byte, password string) (ks keystore.KeyStore, err error) {
 	return ks, ks.Load(bytes.NewReader(data), []byte(password))
 }
 
+// pkcs12Owner returns the certificate of the key in a store that has one: Java trusts its owner. why is the error if it has none.
+func pkcs12Owner(data []byte, password string, why error) ([]*x509.Certificate, error) {
+	if _, owner, _, err := pkcs12.DecodeChain(data, password); err == nil {
+		return []*x509.Certificate{owner}, nil
+	}
+	return nil, why
+}
+
 func jksTrust(pool *x509.CertPool, data []byte, password string) (n int, err error) {
 	ks, err := loadJKS(data, password)
 	if err != nil {
 		return 0, err
 	}
 	for _, alias := range ks.Aliases() {
-		if !ks.IsTrustedCertificateEntry(alias) {
-			continue
+		var trusted keystore.Certificate
+		if ks.IsTrustedCertificateEntry(alias) {
+			entry, err := ks.GetTrustedCertificateEntry(alias)
+			if err != nil {
+				return 0, err
+			}
+			trusted = entry.Certificate
+		} else {
+			// Java trusts the owner of a key that is in the store.
+			chain, err := ks.GetPrivateKeyEntryCertificateChain(alias)
+			if err != nil || len(chain) == 0 {
+				continue
+			}
+			trusted = chain[0]
 		}
-		entry, err := ks.GetTrustedCertificateEntry(alias)
-		if err != nil {
-			return 0, err
-		}
-		cert, err := x509.ParseCertificate(entry.Certificate.Content)
+		cert, err := x509.ParseCertificate(trusted.Content)
 		if err != nil {
 			return 0, fmt.Errorf("the certificate %q: %w", alias, err)
 		}

@@ -170,7 +170,7 @@ func TestUnusableStores(t *testing.T) {
 		"encrypted":         {[]string{"keystore = " + file("enc", []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----")), "keystore-type = PEM"}, "encrypted"},
 		"too large":         {[]string{"keystore = " + file("large", make([]byte, maxStore+1)), password}, "larger"},
 		"trust missing":     {append(clients, "truststore = "+dir+"/none"), "property truststore"},
-		"nobody is trusted": {append(clients, "truststore = testdata/server.jks"), "no trusted certificate"},
+		"nobody is trusted": {append(clients, "truststore = "+file("nobody", []byte("-----BEGIN CERTIFICATE-----\n"))), "no trusted certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := serve(t, c.settings...)

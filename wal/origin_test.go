@@ -210,6 +210,26 @@ func TestSessions(t *testing.T) {
 	}
 }
 
+// An agent that is restarted again and again, with an event that nobody takes, remembers no more for that.
+func TestSessionsAreBounded(t *testing.T) {
+	mem := vfs.NewMem(1)
+	for i := range maxSessions + 40 {
+		l := mustOpen(t, testOptions(mem))
+		if i < 3 || i > 20 {
+			mustAppend(t, l, i, 1, 1)
+		}
+		mustClose(t, l)
+	}
+	l := mustOpen(t, testOptions(mem))
+	defer l.Close()
+	if n := len(l.sessions); n != maxSessions {
+		t.Errorf("%d sessions are known, want %d", n, maxSessions)
+	}
+	if e := read(t, l, 1); e.Session != (SessionID{}) {
+		t.Errorf("the oldest session, %x, is known", e.Session)
+	}
+}
+
 func TestForgottenOrigins(t *testing.T) {
 	var o origins
 	for i := range maxOrigins + 10 {

@@ -18,7 +18,10 @@ type session struct {
 	id   SessionID
 }
 
-const sessionSize = 8 + 16
+const (
+	sessionSize = 8 + 16
+	maxSessions = 1024 // known; the oldest are forgotten first
+)
 
 // beginSession has the events from here on belong to a session of their own. Of those before nobody knows whose they are if the
 // checkpoint was lost, as only that is sure to have the latest session. mu is held or nobody else has the log.
@@ -31,10 +34,14 @@ func (l *Log) beginSession(known bool) error {
 		l.sessions = nil
 	}
 	first := l.gone[0].To
-	for len(l.sessions) > 1 && l.sessions[1].from <= first {
+	for len(l.sessions) > 1 && l.sessions[1].from <= first || len(l.sessions) >= maxSessions {
 		l.sessions = l.sessions[1:]
 	}
-	l.sessions = append(slices.Clone(l.sessions), session{l.next, id})
+	sessions := slices.Clone(l.sessions)
+	if last := len(sessions) - 1; last >= 0 && sessions[last].from == l.next {
+		sessions = sessions[:last] // nothing was appended in it
+	}
+	l.sessions = append(sessions, session{l.next, id})
 	return nil
 }
 

@@ -100,7 +100,7 @@ It runs the configuration files of Apache Flume and takes its command line.`,
 			return &exitError{code: noCommandCode(name), err: fmt.Errorf("unknown command %q%s", args[0], didYouMean(cmd, args[0]))}
 		},
 	}
-	root.AddCommand(agentCommand("agent"), nodeCommand(), checkCommand(), explainCommand(), componentsCommand(), channelCommand(), toolCommand(), versionCommand())
+	root.AddCommand(agentCommand("agent"), nodeCommand(), checkCommand(), explainCommand(), componentsCommand(), channelCommand(), toolCommand(), avroClientCommand(), versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }

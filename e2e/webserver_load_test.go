@@ -90,10 +90,10 @@ func (r *requests) stop(t testing.TB) int {
 // logged requires that a store gets each of n requests once, as lines that say "GET /<number>".
 func logged(t *testing.T, site *harness.Site, name string, n int) {
 	t.Helper()
-	text := lines(t, site, name, n)
+	lines(t, site, name, n)
 	// Should something come twice, it has come by then: what comes again comes at once.
 	pass(t.Context(), 300*time.Millisecond)
-	text = harness.ReadFiles(t, site.Dir(name))
+	text := harness.ReadFiles(t, site.Dir(name))
 	times := map[int]int{}
 	for line := range strings.Lines(text) {
 		id, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(line, "GET /"), "\n"))

@@ -42,14 +42,11 @@ func StartRsyslog(t testing.TB, conf string) *Process {
 // in UTC, and returns what it printed.
 func RunLogger(t testing.TB, text string, args ...string) string {
 	t.Helper()
-	p := start(t, command{
-		name: "logger", dir: t.TempDir(), stdin: text, env: []string{"TZ=UTC"},
-		argv: append([]string{Tool(t, "logger")}, args...),
-	})
-	if status := p.Wait(t, startLimit); status != 0 {
-		t.Fatalf("logger %q ended with status %d:\n%s", args, status, p.Output())
+	out, status := RunProgram(t, Program{Argv: append([]string{"logger"}, args...), Env: []string{"TZ=UTC"}, Stdin: text})
+	if status != 0 {
+		t.Fatalf("logger %q ended with status %d:\n%s", args, status, out)
 	}
-	return p.Output()
+	return out
 }
 
 // StartNginx starts nginx in the foreground. Its configuration is the text of the http block; %s in it is the
@@ -169,7 +166,7 @@ func MakeCertificates(t testing.TB) Certificates {
 
 func openssl(t testing.TB, args ...string) {
 	t.Helper()
-	if out, err := exec.Command(Tool(t, "openssl"), args...).CombinedOutput(); err != nil {
-		t.Fatalf("openssl %q: %v\n%s", args, err, out)
+	if out, status := RunProgram(t, Program{Argv: append([]string{"openssl"}, args...)}); status != 0 {
+		t.Fatalf("openssl %q ended with status %d:\n%s", args, status, out)
 	}
 }

@@ -60,14 +60,10 @@ func (p *Process) Signal(t testing.TB, s os.Signal) {
 	}
 }
 
-// complete fills in what was left out.
+// complete finds the program and fills in what was left out.
 func (p Program) complete(t testing.TB) Program {
 	t.Helper()
-	Tools(t)
-	path, err := exec.LookPath(p.Argv[0])
-	if err != nil {
-		t.Fatalf("looking for %s: %v", p.Argv[0], err)
-	}
+	path := Tool(t, p.Argv[0])
 	if p.Name == "" {
 		p.Name = p.Argv[0]
 	}

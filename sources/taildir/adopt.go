@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 )
 
 // adopt decides what a file is whose inode is not known: content that was
@@ -42,28 +41,12 @@ func (w *follower) adopt(c *candidate) {
 		w.adoptPacked(c, h, p)
 		return
 	}
-	for _, f := range w.alike(head, c.path) {
+	for _, f := range w.alike(head, c.path, c.id) {
 		if w.adoptContent(c, f, h, head) {
 			return
 		}
 	}
 	w.adoptNew(c, h, head)
-}
-
-// withHead returns the files, copies apart, whose content begins like head.
-func (w *follower) withHead(head []byte) []*file {
-	var all []*file
-	for n := range w.heads {
-		if n > len(head) {
-			continue
-		}
-		for f := range w.byHead[markOf(head[:n])] {
-			if f.twin == nil {
-				all = append(all, f)
-			}
-		}
-	}
-	return all
 }
 
 // adoptContent makes c the new place of f's content, or a copy of f, if it is
@@ -125,7 +108,7 @@ func (w *follower) identify(f *file, size int64) bool {
 	if err != nil {
 		return true // the turn finds out
 	}
-	for _, t := range w.alike(head, f.path) {
+	for _, t := range w.alike(head, f.path, f.id) {
 		switch {
 		case t == f || t.twin != nil:
 		case t.packing != plain:
@@ -161,7 +144,7 @@ func (w *follower) adoptNew(c *candidate, h *os.File, head []byte) {
 	if w.starting && w.src.cfg.SkipToEnd && !c.begun {
 		f.pos = c.info.Size()
 	}
-	f.path = c.path
+	w.setPath(f, c.path)
 	w.adoptHandle(f, h)
 	f.empty = len(head) == 0
 	w.setHead(f, markOf(head))
@@ -200,7 +183,7 @@ func (w *follower) takeOver(c *candidate, f *file, h *os.File) {
 		w.src.count.copies.Add(1)
 	}
 	w.log.Info("a file is known by its content and is read on", "file", c.path, "former", f.path, "position", f.pos)
-	f.path = c.path
+	w.setPath(f, c.path)
 	w.adoptHandle(f, h)
 	w.link(f, c)
 }
@@ -240,7 +223,8 @@ func (w *follower) adoptTwin(c *candidate, f *file, h *os.File, p packing, head 
 	w.src.count.copies.Add(1)
 	w.log.Info("a file is a copy of one that is followed, and is not read again", "file", c.path, "of", f.path)
 	t := w.newFile(c.id)
-	t.sniffed, t.packing, t.path = true, p, c.path
+	w.setPath(t, c.path)
+	t.sniffed, t.packing = true, p
 	t.twin = f
 	w.twins++
 	w.setHead(t, markOf(head))
@@ -362,39 +346,6 @@ func (w *follower) confirm(f *file) {
 	}
 }
 
-// alike returns the contents that begin like head, each confirmed to be where it
-// is said to be, and those of related names that begin so and have just begun.
-func (w *follower) alike(head []byte, path string) []*file {
-	for _, f := range w.withHead(head) {
-		w.confirm(f)
-	}
-	all := w.withHead(head) // contents may have been lost
-	if 0 < len(head) && len(head) < headBytes && stem(path) != filepath.Base(path) {
-		for _, f := range w.files {
-			if f.head.n <= len(head) || f.twin != nil || !related(f.path, path) {
-				continue
-			}
-			w.confirm(f)
-			all = append(all, f) // of which path may have the beginning
-		}
-	}
-	if w.starting || len(head) == 0 {
-		return all
-	}
-	for e := w.opened.Front(); e != nil; e = e.Next() {
-		f, _ := e.Value.(*file)
-		if f.head.n > 0 || f.packing != plain || !related(f.path, path) {
-			continue
-		}
-		var buf [headBytes]byte
-		got, err := readUpTo(f.handle, buf[:], 0)
-		if n := min(len(got), len(head)); err == nil && n > 0 && bytes.Equal(got[:n], head[:n]) {
-			all = append(all, f)
-		}
-	}
-	return all
-}
-
 // adoptPacked decides what a compressed file is.
 func (w *follower) adoptPacked(c *candidate, h *os.File, p packing) {
 	u := newUnpacker(h, p)
@@ -402,7 +353,7 @@ func (w *follower) adoptPacked(c *candidate, h *os.File, p packing) {
 	head, err := readUpTo(u, buf[:], 0)
 	defer u.close()
 	if err == nil {
-		for _, f := range w.alike(head, c.path) {
+		for _, f := range w.alike(head, c.path, c.id) {
 			if f.packing != plain && f.alive() || !related(f.path, c.path) {
 				continue
 			}
@@ -425,7 +376,8 @@ func (w *follower) adoptPacked(c *candidate, h *os.File, p packing) {
 		}
 	}
 	f := w.newFile(c.id)
-	f.path, f.sniffed, f.proven, f.packing = c.path, true, true, p
+	w.setPath(f, c.path)
+	f.sniffed, f.proven, f.packing = true, true, p
 	w.setHead(f, markOf(head))
 	if f.left = err != nil || w.src.cfg.Compressed == finish; !f.left {
 		w.adoptHandle(f, h)
@@ -447,30 +399,5 @@ func (w *follower) reconsider(f *file) {
 	f.linked = false
 	delete(f.dir.names, c.name)
 	w.forget(f)
-	w.foundName(c.dir, c.name, c.group)
-}
-
-var (
-	rotationNumber = regexp.MustCompile(`[-_.]\d+([-_.T:]\d+)*`)
-	rotationSuffix = regexp.MustCompile(`(\.(gz|zst|zstd|old|bak|prev))+$`)
-)
-
-// stem returns a file's name without what rotation adds to it: app.log for
-// app.log.1, app-20240131.log.gz and app.log.old.
-func stem(path string) string {
-	name := filepath.Base(path)
-	if s := rotationNumber.ReplaceAllString(rotationSuffix.ReplaceAllString(name, ""), ""); s != "" {
-		return s
-	}
-	return name
-}
-
-// related reports whether two names can be of one log, before and after it was
-// rotated.
-func related(a, b string) bool { return stem(a) == stem(b) }
-
-// derived reports whether name is what rotation makes of the file that keeps the
-// name of.
-func derived(of, name string) bool {
-	return related(of, name) && len(filepath.Base(name)) > len(filepath.Base(of))
+	w.foundName(c.dir, c.name, c.group, f.told)
 }

@@ -19,6 +19,7 @@ type file struct {
 	id     fileID
 	origin fileID // the one that it had before it lost it
 	path   string // where it was seen last
+	stem   string // of path
 	was    string // the path before
 	label  string // value of the file header: the path that matched
 	group  *group

@@ -26,6 +26,7 @@ type follower struct {
 	files  map[int]*file
 	byID   map[fileID]*file
 	byHead map[mark]map[*file]struct{}
+	byStem map[string]map[*file]struct{}
 	heads  map[int]int // how many files have a head of so many bytes
 	lastNo int
 
@@ -45,9 +46,10 @@ type follower struct {
 
 	nextSweep  time.Time
 	nextExpiry time.Time
-	failing    bool // handing on events fails
-	complaints map[string]string
-	lastHear   time.Time // when notifications were taken in
+	failing    bool              // handing on events fails
+	complaints map[string]string // of paths that cannot be followed; empty for a link to nowhere
+	nextTry    time.Time         // of these
+	lastHear   time.Time         // when notifications were taken in
 	lastDrain  time.Time
 	lastLost   time.Time // when notifications were lost
 	twins      int       // copies that wait for the files that they are copies of
@@ -66,7 +68,7 @@ func newFollower(s *source, out flow.Emitter) (_ *follower, err error) {
 	w := &follower{
 		src: s, log: s.log, out: out, now: time.Now(),
 		files: map[int]*file{}, byID: map[fileID]*file{},
-		byHead: map[mark]map[*file]struct{}{}, heads: map[int]int{},
+		byHead: map[mark]map[*file]struct{}{}, byStem: map[string]map[*file]struct{}{}, heads: map[int]int{},
 		opened: list.New(), starting: true, complaints: map[string]string{},
 	}
 	defer func() {
@@ -245,31 +247,6 @@ func (w *follower) close() error {
 	return errors.Join(errs...)
 }
 
-// complain logs a problem of something, once until it is another or is over.
-func (w *follower) complain(path string, err error, remedy string) {
-	text := err.Error()
-	if w.complaints[path] == text {
-		return
-	}
-	if len(w.complaints) >= mostComplaints {
-		clear(w.complaints)
-	}
-	w.complaints[path] = text
-	w.src.count.readFail.Add(1)
-	w.log.Warn("a file cannot be followed; "+remedy, "file", path, "error", err)
-}
-
-// mostComplaints bounds what is remembered of files that cannot be followed.
-const mostComplaints = 10_000
-
-// recovered takes back a complaint.
-func (w *follower) recovered(path string) {
-	if _, ok := w.complaints[path]; ok {
-		delete(w.complaints, path)
-		w.log.Info("a file can be followed again", "file", path)
-	}
-}
-
 // followed counts the files that are linked or read to their end.
 func (w *follower) followed() int {
 	n := 0
@@ -296,6 +273,7 @@ func (w *follower) newFile(id fileID) *file {
 func (w *follower) forget(f *file) {
 	w.shut(f)
 	w.setHead(f, mark{})
+	w.dropStem(f)
 	if f.twin != nil {
 		f.twin = nil
 		w.twins--

@@ -61,6 +61,7 @@ func (w *follower) sweep() {
 	for _, d := range w.dirs {
 		w.lookDirectory(d)
 	}
+	w.tryAgain()
 	behind := int64(0)
 	for _, f := range w.files {
 		if !f.missing.IsZero() {
@@ -176,7 +177,7 @@ func (w *follower) heard(c filewatch.Change) {
 	}
 	if g := d.group(name); g != nil {
 		d.works = true
-		w.foundName(d, name, g)
+		w.foundName(d, name, g, w.now)
 	}
 }
 

@@ -38,7 +38,8 @@ type candidate struct {
 	group *group
 	info  fs.FileInfo
 	id    fileID
-	begun bool // its inode was followed, and nothing was read yet
+	begun bool      // its inode was followed, and nothing was read yet
+	told  time.Time // when a notification of it came; zero if none did
 }
 
 // racyTime is how long after a modification a directory's time may not change
@@ -99,7 +100,7 @@ func (w *follower) list(d *directory) error {
 				continue
 			}
 			if g := d.group(name); g != nil {
-				w.foundName(d, name, g)
+				w.foundName(d, name, g, noTime)
 			}
 		}
 		if isEOF(err) {
@@ -160,13 +161,17 @@ func (w *follower) renewWatch(d *directory, id fileID) {
 	}
 }
 
-// foundName looks at a name that is not known and makes it a candidate.
-func (w *follower) foundName(d *directory, name string, g *group) {
+// foundName looks at a name that is not known and makes it a candidate. told is when
+// a notification of it came.
+func (w *follower) foundName(d *directory, name string, g *group, told time.Time) {
 	path := filepath.Join(d.path, name)
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return // gone already, or a link to nowhere
+		if _, err := os.Lstat(path); err == nil {
+			w.await(path) // a link to nowhere
+		}
+		return
 	case err != nil:
 		w.complain(path, err, "correct its permissions or remove it")
 		return
@@ -176,7 +181,7 @@ func (w *follower) foundName(d *directory, name string, g *group) {
 		w.complain(path, fmt.Errorf("%w but %v", errIrregular, info.Mode().Type()), "change the pattern of the group so that it does not match, or remove it")
 		return
 	}
-	w.found = append(w.found, candidate{dir: d, name: name, path: path, group: g, info: info, id: idOf(info, path)})
+	w.found = append(w.found, candidate{dir: d, name: name, path: path, group: g, info: info, id: idOf(info, path), told: told})
 }
 
 // settle decides what the candidates are, and what becomes of the files that have
@@ -292,8 +297,12 @@ func (w *follower) link(f *file, c *candidate) {
 	if moved {
 		f.was = f.path
 	}
-	f.path, f.dir, f.group, f.label = c.path, c.dir, c.group, c.path
+	w.setPath(f, c.path)
+	f.dir, f.group, f.label = c.dir, c.group, c.path
 	f.linked, f.missing = true, time.Time{}
+	if c.told.After(f.told) {
+		f.told = c.told
+	}
 	c.dir.names[c.name] = f
 	w.recovered(c.path)
 	if f.left || f.twin != nil {
@@ -362,7 +371,7 @@ func (w *follower) look(f *file) {
 	case !info.Mode().IsRegular():
 		w.unlink(f)
 	case idOf(info, f.path) != f.id:
-		c := candidate{dir: f.dir, name: filepath.Base(f.path), path: f.path, group: f.group, info: info, id: idOf(info, f.path)}
+		c := candidate{dir: f.dir, name: filepath.Base(f.path), path: f.path, group: f.group, info: info, id: idOf(info, f.path), told: f.told}
 		w.unlink(f)
 		w.found = append(w.found, c)
 	default:

@@ -140,12 +140,13 @@ func (w *follower) attach(f *file, path string, id fileID, info fs.FileInfo, h *
 	w.src.count.moved.Add(1)
 	w.setID(f, id)
 	f.was = f.path
-	f.path, f.packing, f.sniffed = path, p, true
+	w.setPath(f, path)
+	f.packing, f.sniffed = p, true
 	f.missing, f.proven = noTime, false
 	d := w.directory(filepath.Dir(path))
 	if d != nil {
 		if g := d.group(filepath.Base(path)); g != nil {
-			w.foundName(d, filepath.Base(path), g) // settle gives it its name
+			w.foundName(d, filepath.Base(path), g, f.told) // settle gives it its name
 		}
 	}
 	w.adoptHandle(f, h)
@@ -166,6 +167,11 @@ func (w *follower) gone(f *file) {
 			"file", f.path, "position", f.pos, "unread", unread, "last-look", f.lastData.Format(time.RFC3339))
 	}
 	if f.head.n == 0 {
+		if w.starting && f.pos > 0 {
+			// From a position file of Apache Flume, maybe of another machine.
+			w.log.Warn("a position is not used: there is no file with this name and inode; a file that has the name is read from its beginning",
+				"file", f.path, "inode", f.origin.ino, "position", f.pos)
+		}
 		w.forget(f)
 		return
 	}
@@ -235,7 +241,7 @@ func (w *follower) stillCopy(t *file) bool {
 	if t.linked {
 		t.linked = false
 		delete(t.dir.names, filepath.Base(t.path))
-		w.foundName(t.dir, filepath.Base(t.path), t.group)
+		w.foundName(t.dir, filepath.Base(t.path), t.group, t.told)
 	}
 	w.forget(t)
 	return false
@@ -256,7 +262,7 @@ func (w *follower) lose(f *file) {
 	w.loseID(f)
 	if f.linked {
 		w.unlink(f)
-		w.foundName(f.dir, filepath.Base(f.path), f.group)
+		w.foundName(f.dir, filepath.Base(f.path), f.group, f.told)
 	} else {
 		w.unlinked = append(w.unlinked, f)
 	}

@@ -149,7 +149,8 @@ func (w *follower) recall(h *history) {
 		}
 		f := w.newFile(id)
 		f.origin = s.id
-		f.path, f.label, f.dir, f.group = s.path, s.label, d, g
+		w.setPath(f, s.path)
+		f.label, f.dir, f.group = s.label, d, g
 		f.pos, f.anchor, f.older = s.place.pos, s.place.anchor, s.older
 		w.setHead(f, s.place.head)
 		if s.state == stateMissing {

@@ -8,7 +8,7 @@ LINT      := $(TOOLS)/golangci-lint
 LINT_VERSION := v2.15.0
 FUZZTIME  ?= 30s
 
-.PHONY: all build test race tools lint generate check examples fuzz crash damage kill rotate faults bench bench-inputs bench-large bench-peers bench-all e2e stress clean help
+.PHONY: all build test race tools lint generate check examples fuzz crash damage kill hop rotate faults bench bench-inputs bench-large bench-peers bench-all e2e stress clean help
 
 all: build
 
@@ -58,6 +58,9 @@ damage: ## a log with one bit inverted, or cut off, at each of its bytes, SIZE (
 
 kill: ## kill -9 of an agent with a file channel under load, COUNT times; SEED repeats a run
 	FLUME_KILLS=$(or $(COUNT),1000) FLUME_KILL_SEED=$(SEED) $(GO) test -tags e2e -count=1 -timeout 2h -run 'TestFileChannelKill$$' -v ./e2e
+
+hop: ## a bad network and kill -9 between three agents, COUNT faults; SEED repeats a run
+	FLUME_HOPS=$(or $(COUNT),5000) FLUME_HOP_SEED=$(SEED) $(GO) test -tags e2e -count=1 -timeout 2h -run 'TestHopFaults$$' -v ./e2e
 
 rotate: ## logs rotated by logrotate under load, COUNT of them, with kill -9 of the agent; SEED repeats a run
 	FLUME_ROTATIONS=$(or $(COUNT),5000) FLUME_ROTATE_SEED=$(SEED) $(GO) test -tags e2e -count=1 -timeout 2h -run 'TestLogrotate$$' -v ./e2e

@@ -71,7 +71,7 @@ fetch() {
 	mv "$work" "$target"
 }
 
-# compile builds e2e/java/*.java against Flume's jars.
+# compile builds e2e/java/*.java against the jars of Flume and of Log4j 1.
 compile() {
 	local target=$cache/classes work
 	local stamp
@@ -81,7 +81,7 @@ compile() {
 	fi
 	say "compiling the Java programs"
 	work=$(mktemp -d "$cache/.classes.XXXXXX")
-	javac --release 17 -Xlint:all,-path -Werror -proc:none -cp "$cache/flume/*" -d "$work" "$here"/java/*.java
+	javac --release 17 -Xlint:all,-path -Werror -proc:none -cp "$cache/flume/*:$cache/log4j1/*" -d "$work" "$here"/java/*.java
 	echo "$stamp" >"$work/.stamp"
 	rm -rf "$target"
 	mv "$work" "$target"
@@ -94,4 +94,7 @@ install_tools
 fetch flume
 fetch flume19
 fetch zookeeper
+fetch log4j1
+fetch log4j2
+fetch logback
 compile

@@ -2,10 +2,10 @@ package sdk
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/flume-go/flume/event"
+	"github.com/flume-go/flume/internal/rpc"
 )
 
 // Event is what is sent: a body, and headers that say something about it.
@@ -31,7 +31,7 @@ type Client interface {
 }
 
 // ErrClosed is the error of calls after Close.
-var ErrClosed = errors.New("the client is closed")
+var ErrClosed = rpc.ErrClosed
 
 // DeliveryError says that not all events could be sent.
 type DeliveryError struct {
@@ -56,14 +56,6 @@ func (e *DeliveryError) Error() string {
 // Unwrap returns the cause.
 func (e *DeliveryError) Unwrap() error { return e.Err }
 
-// route sends to one of some agents. Safe for concurrent use.
-type route interface {
-	// send sends events; single says that it is one, by the message for one. The
-	// outcome is that of delivery.
-	send(ctx context.Context, events []Event, single bool) outcome
-	close() error
-}
-
 // outcome is what became of events. It is of DeliveryError's form; a nil err means that
 // all are delivered.
 type outcome struct {
@@ -84,13 +76,13 @@ func (o outcome) then(next outcome) outcome {
 
 // client is a Client on any route.
 type client struct {
-	route route
+	route rpc.Route
 	size  int
 }
 
 // Append implements Client.
 func (c *client) Append(ctx context.Context, e Event) error {
-	return c.result(c.route.send(ctx, []Event{e}, true))
+	return c.result(c.send(ctx, []Event{e}, true))
 }
 
 // AppendBatch implements Client.
@@ -98,7 +90,19 @@ func (c *client) AppendBatch(ctx context.Context, events []Event) error {
 	if len(events) == 0 {
 		return nil
 	}
-	return c.result(c.route.send(ctx, events, false))
+	return c.result(c.send(ctx, events, false))
+}
+
+// send sends events; single says that it is one, by the message for one. What an agent
+// has taken is not sent to the next.
+func (c *client) send(ctx context.Context, events []Event, single bool) outcome {
+	var o outcome
+	err := c.route.Send(ctx, func(h rpc.Host) error {
+		o = o.then(deliver(ctx, h, events[o.delivered:], c.size, single))
+		return o.err
+	})
+	o.err = err
+	return o
 }
 
 func (c *client) result(o outcome) error {
@@ -112,38 +116,14 @@ func (c *client) result(o outcome) error {
 func (c *client) BatchSize() int { return c.size }
 
 // Close implements Client.
-func (c *client) Close() error { return c.route.close() }
-
-// host sends to one agent. Safe for concurrent use.
-type host interface {
-	// connect makes sure that there is a connection.
-	connect(ctx context.Context) error
-	// call sends a batch as one call and waits for the answer. sent reports, of an
-	// error, whether the agent may have the events all the same.
-	call(ctx context.Context, b *event.Batch, single bool) (sent bool, err error)
-	// hangUp lets go of the connections. Calls under way go on.
-	hangUp()
-	close() error
-}
-
-// alone is the route to one agent.
-type alone struct {
-	host host
-	size int
-}
-
-func (r *alone) send(ctx context.Context, events []Event, single bool) outcome {
-	return deliver(ctx, r.host, events, r.size, single)
-}
-
-func (r *alone) close() error { return r.host.close() }
+func (c *client) Close() error { return c.route.Close() }
 
 // mostBytes is the most bytes of one call, but for one with a single event: what a
 // thrift source of Apache Flume takes, with space for what surrounds the events.
 const mostBytes = 15 << 20
 
 // deliver sends events to h, in calls of at most size events, until one fails.
-func deliver(ctx context.Context, h host, events []Event, size int, single bool) outcome {
+func deliver(ctx context.Context, h rpc.Host, events []Event, size int, single bool) outcome {
 	var o outcome
 	for o.delivered < len(events) {
 		rest := events[o.delivered:]
@@ -175,7 +155,7 @@ func fitting(events []Event, size int) int {
 // headerBytes is more than surrounds a header in any of the protocols.
 const headerBytes = 10
 
-func call(ctx context.Context, h host, events []Event, single bool) (sent bool, err error) {
+func call(ctx context.Context, h rpc.Host, events []Event, single bool) (sent bool, err error) {
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
@@ -187,5 +167,5 @@ func call(ctx context.Context, h host, events []Event, single bool) (sent bool, 
 			b.SetHeader(e, k, v)
 		}
 	}
-	return h.call(ctx, b, single)
+	return h.Call(ctx, rpc.Call{Batch: b, Single: single})
 }

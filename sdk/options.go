@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"time"
+
+	"github.com/flume-go/flume/internal/rpc"
+	thrift "github.com/flume-go/flume/wire/thrift"
 )
 
 // Protocol is what the source of the agents speaks.
@@ -107,13 +109,13 @@ func New(ctx context.Context, o Options) (Client, error) {
 		return nil, fmt.Errorf("making a client: %w", err)
 	}
 	o.fill()
-	r := o.route()
-	if a, ok := r.(*alone); ok && o.Protocol == Avro {
-		if err := a.host.connect(ctx); err != nil {
-			return nil, errors.Join(err, a.close())
+	hosts := o.hosts()
+	if o.Strategy == FirstHost && o.Protocol == Avro {
+		if err := hosts[0].Connect(ctx); err != nil {
+			return nil, errors.Join(err, hosts[0].Close())
 		}
 	}
-	return &client{route: r, size: o.BatchSize}, nil
+	return &client{route: o.route(hosts), size: o.BatchSize}, nil
 }
 
 // check finds what cannot work.
@@ -125,7 +127,7 @@ func (o *Options) check() error {
 		return errors.New("balancing the load needs at least two hosts, and one is given; name more, or choose another strategy")
 	}
 	for _, h := range o.Hosts {
-		if err := checkAddress(h); err != nil {
+		if err := rpc.CheckAddress(h); err != nil {
 			return err
 		}
 	}
@@ -154,17 +156,6 @@ func (o *Options) check() error {
 	return nil
 }
 
-func checkAddress(address string) error {
-	name, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("the host %q: %w; write host:port", address, err)
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || name == "" {
-		return fmt.Errorf("the host %q is not of the form host:port, with a port from 1 to 65535", address)
-	}
-	return nil
-}
-
 // fill puts defaults where nothing is given.
 func (o *Options) fill() {
 	fill(&o.BatchSize, DefaultBatchSize)
@@ -188,29 +179,52 @@ func fill[T comparable](v *T, or T) {
 	}
 }
 
-// route makes what sends to the hosts.
-func (o *Options) route() route {
+// hosts are those that are sent to.
+func (o *Options) hosts() []rpc.Host {
+	addresses, made := o.Hosts, rpc.NewAvro
 	if o.Strategy == FirstHost {
-		return &alone{host: o.host(o.Hosts[0]), size: o.BatchSize}
+		addresses = addresses[:1]
 	}
-	hosts := make([]host, len(o.Hosts))
-	for i, address := range o.Hosts {
-		hosts[i] = o.host(address)
+	if o.Protocol != Avro {
+		made = rpc.NewThrift
 	}
-	if o.Strategy == Failover {
-		return newFailover(hosts, o.BatchSize, o.MaxAttempts)
+	options := o.calls()
+	hosts := make([]rpc.Host, len(addresses))
+	for i, address := range addresses {
+		hosts[i] = made(address, options)
 	}
-	return newBalancer(hosts, o)
+	return hosts
 }
 
-func (o *Options) host(address string) host {
-	if o.Protocol == Avro {
-		return newAvroHost(address, o)
+// calls are the options for any host.
+func (o *Options) calls() *rpc.Options {
+	r := &rpc.Options{
+		ConnectTimeout: o.ConnectTimeout, RequestTimeout: o.RequestTimeout, TLS: o.tlsFor, Dial: o.Dial,
+		Deflate: o.Deflate, Level: o.CompressionLevel, DeflateInsideTLS: o.DeflateInsideTLS,
+		MaxConnections: o.MaxConnections,
 	}
-	return newThriftHost(address, o)
+	if o.Protocol == ThriftBinary {
+		r.Protocol = thrift.Binary
+	}
+	return r
 }
 
-// tlsFor returns the configuration for connections to an address, nil for plain ones.
+// route makes what chooses between hosts.
+func (o *Options) route(hosts []rpc.Host) rpc.Route {
+	switch o.Strategy {
+	case FirstHost:
+		return rpc.Alone{Host: hosts[0]}
+	case Failover:
+		return rpc.NewFailover(hosts, o.MaxAttempts)
+	}
+	var backoff time.Duration
+	if o.Backoff {
+		backoff = o.MaxBackoff
+	}
+	return rpc.NewBalancer(hosts, o.Strategy == Random, backoff)
+}
+
+// tlsFor returns the configuration for connections to a host, nil for plain ones.
 func (o *Options) tlsFor(host string) (*tls.Config, error) {
 	if o.secure != nil {
 		return o.secure(host)
@@ -223,13 +237,4 @@ func (o *Options) tlsFor(host string) (*tls.Config, error) {
 		c.ServerName = host
 	}
 	return c, nil
-}
-
-// tlsTo is tlsFor for host:port.
-func (o *Options) tlsTo(address string) (*tls.Config, error) {
-	name, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err // found by check
-	}
-	return o.tlsFor(name)
 }

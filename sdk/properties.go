@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flume-go/flume/component"
+	"github.com/flume-go/flume/internal/rpc"
 	"github.com/flume-go/flume/internal/tlsconf"
 	"github.com/flume-go/flume/internal/vfs"
 	"github.com/flume-go/flume/property"
@@ -37,18 +38,6 @@ type properties struct {
 	Kerberos         bool              `flume:"kerberos" default:"false" doc:"Whether a thrift client says who it is by Kerberos, which this library cannot."`
 	MaxIOWorkers     string            `flume:"maxIoWorkers" doc:"No effect: a client needs no pool of threads."`
 	tlsconf.ClientConfig
-}
-
-// kinds are the values of client.type.
-var kinds = []struct {
-	name, class string
-	protocol    Protocol
-	strategy    Strategy
-}{
-	{"default", "org.apache.flume.api.NettyAvroRpcClient", Avro, FirstHost},
-	{"thrift", "org.apache.flume.api.ThriftRpcClient", Thrift, FirstHost},
-	{"default_failover", "org.apache.flume.api.FailoverRpcClient", Avro, Failover},
-	{"default_loadbalance", "org.apache.flume.api.LoadBalancingRpcClient", Avro, RoundRobin},
 }
 
 // Open returns the client that properties of Apache Flume's client library ask for. What
@@ -139,21 +128,19 @@ func (p *parser) fail(format string, args ...any) {
 }
 
 func (p *parser) kind() {
-	for _, k := range kinds {
-		if strings.EqualFold(p.Type, k.name) || p.Type == k.class {
-			p.o.Protocol, p.o.Strategy = k.protocol, k.strategy
-			return
-		}
+	k, remedy, ok := rpc.LookupKind(p.Type)
+	if !ok {
+		p.fail("client.type: there is no client %q; %s", p.Type, remedy)
+		return
 	}
-	var names []string
-	for _, k := range kinds {
-		names = append(names, k.name)
+	switch k {
+	case rpc.Thrift:
+		p.o.Protocol = Thrift
+	case rpc.DefaultFailover:
+		p.o.Strategy = Failover
+	case rpc.DefaultLoadBalance:
+		p.o.Strategy = RoundRobin
 	}
-	remedy := "use " + strings.Join(names, ", ")
-	if near := component.Nearest(p.Type, names); near != "" {
-		remedy = fmt.Sprintf("did you mean %q?", near)
-	}
-	p.fail("client.type: there is no client %q; %s", p.Type, remedy)
 }
 
 func (p *parser) hosts() {
@@ -176,7 +163,7 @@ func (p *parser) hosts() {
 		p.fail("hosts: none of the hosts has an address; set hosts.%s = host:port", p.Aliases[0])
 	}
 	for _, address := range p.o.Hosts {
-		if err := checkAddress(address); err != nil {
+		if err := rpc.CheckAddress(address); err != nil {
 			p.fail("hosts: %w", err)
 		}
 	}

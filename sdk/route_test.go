@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/flume-go/flume/event"
+	"github.com/flume-go/flume/internal/rpc"
 )
 
 var (
@@ -28,15 +28,17 @@ type fakeHost struct {
 	down   bool // cannot be connected to
 }
 
-func (h *fakeHost) connect(context.Context) error {
+func (h *fakeHost) Address() string { return h.name }
+
+func (h *fakeHost) Connect(context.Context) error {
 	if h.down {
 		return fmt.Errorf("%s is %w", h.name, errDown)
 	}
 	return nil
 }
 
-func (h *fakeHost) call(ctx context.Context, b *event.Batch, _ bool) (bool, error) {
-	if err := h.connect(ctx); err != nil {
+func (h *fakeHost) Call(ctx context.Context, c rpc.Call) (bool, error) {
+	if err := h.Connect(ctx); err != nil {
 		return false, err
 	}
 	if h.fail != nil && h.after == 0 {
@@ -44,18 +46,18 @@ func (h *fakeHost) call(ctx context.Context, b *event.Batch, _ bool) (bool, erro
 		return errors.Is(h.fail, errSent), h.fail
 	}
 	h.after = max(h.after-1, 0)
-	fmt.Fprintf(h.log, "%s%d ", h.name, b.Len())
+	fmt.Fprintf(h.log, "%s%d ", h.name, c.Batch.Len())
 	return false, nil
 }
 
-func (h *fakeHost) hangUp() {}
+func (h *fakeHost) HangUp() {}
 
-func (h *fakeHost) close() error {
+func (h *fakeHost) Close() error {
 	h.closed = true
 	return nil
 }
 
-func fakes(names string) (fs []*fakeHost, hosts []host, log *strings.Builder) {
+func fakes(names string) (fs []*fakeHost, hosts []rpc.Host, log *strings.Builder) {
 	log = new(strings.Builder)
 	for _, n := range strings.Split(names, "") {
 		f := &fakeHost{name: n, log: log}
@@ -75,7 +77,7 @@ func said(t *testing.T, log *strings.Builder, want string) {
 
 func TestFailover(t *testing.T) {
 	fs, hosts, log := fakes("abc")
-	f := newFailover(hosts, 10, len(hosts))
+	f := &client{rpc.NewFailover(hosts, len(hosts)), 10}
 	send := func(n int) outcome { return f.send(t.Context(), made(0, n), false) }
 	ok := func(n int, want string) {
 		t.Helper()
@@ -113,7 +115,7 @@ func TestFailover(t *testing.T) {
 		h.down, h.fail = false, nil
 	}
 	ok(1, "a1")
-	if err := f.close(); err != nil || !fs[0].closed || !fs[1].closed || !fs[2].closed {
+	if err := f.Close(); err != nil || !fs[0].closed || !fs[1].closed || !fs[2].closed {
 		t.Errorf("closing: %v, %v", err, fs)
 	}
 }
@@ -124,7 +126,7 @@ func TestFailoverAttempts(t *testing.T) {
 		h.fail = errDown
 	}
 	for attempts, want := range map[int]string{1: "!a", 2: "!a!b", 5: "!a!b!c!a!b"} {
-		f := newFailover(hosts, 10, attempts)
+		f := &client{rpc.NewFailover(hosts, attempts), 10}
 		if o := f.send(t.Context(), made(0, 1), true); !errors.Is(o.err, errDown) {
 			t.Errorf("%+v", o)
 		}
@@ -132,7 +134,7 @@ func TestFailoverAttempts(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if o := newFailover(hosts, 10, 3).send(ctx, made(0, 1), true); !errors.Is(o.err, context.Canceled) {
+	if o := (&client{rpc.NewFailover(hosts, 3), 10}).send(ctx, made(0, 1), true); !errors.Is(o.err, context.Canceled) {
 		t.Errorf("%+v", o)
 	}
 	said(t, log, "")
@@ -140,7 +142,7 @@ func TestFailoverAttempts(t *testing.T) {
 
 func TestRoundRobin(t *testing.T) {
 	fs, hosts, log := fakes("abc")
-	b := newBalancer(hosts, &Options{BatchSize: 2, Strategy: RoundRobin})
+	b := &client{rpc.NewBalancer(hosts, false, 0), 2}
 	for range 4 {
 		if o := b.send(t.Context(), made(0, 1), false); o.err != nil {
 			t.Error(o.err)
@@ -162,7 +164,7 @@ func TestRoundRobin(t *testing.T) {
 
 func TestRandom(t *testing.T) {
 	_, hosts, log := fakes("abc")
-	b := newBalancer(hosts, &Options{BatchSize: 10, Strategy: Random})
+	b := &client{rpc.NewBalancer(hosts, true, 0), 10}
 	for range 200 {
 		if o := b.send(t.Context(), made(0, 1), false); o.err != nil {
 			t.Error(o.err)
@@ -175,48 +177,10 @@ func TestRandom(t *testing.T) {
 	}
 }
 
-// TestBackoff follows the time for which a host is left alone.
-func TestBackoff(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var o order
-		o.limit = 30 * time.Second
-		o.penalties = make([]penalty, 1)
-		tried := func(want bool) {
-			t.Helper()
-			if got := len(o.next(time.Now(), false)) == 1; got != want {
-				t.Errorf("tried: %v, want %v", got, want)
-			}
-		}
-		tried(true)
-		for _, seconds := range []int{2, 4, 8, 16, 30, 30} {
-			o.failed(0, time.Now())
-			left := time.Duration(seconds) * time.Second
-			<-time.After(left)
-			tried(false)
-			<-time.After(time.Millisecond)
-			tried(true)
-		}
-		// An hour after its last penalty nothing is left of it.
-		<-time.After(time.Hour + 30*time.Second)
-		o.failed(0, time.Now())
-		<-time.After(2*time.Second + time.Millisecond)
-		tried(true)
-		// Many failures do not overflow.
-		o.limit = 1000 * time.Hour
-		for range 100 {
-			o.failed(0, time.Now())
-		}
-		<-time.After(65536*time.Second - time.Millisecond)
-		tried(false)
-		<-time.After(2 * time.Millisecond)
-		tried(true)
-	})
-}
-
 func TestBackoffOfBalancer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fs, hosts, log := fakes("ab")
-		b := newBalancer(hosts, &Options{BatchSize: 10, Strategy: RoundRobin, Backoff: true, MaxBackoff: DefaultMaxBackoff})
+		b := &client{rpc.NewBalancer(hosts, false, DefaultMaxBackoff), 10}
 		send := func() error { return b.send(t.Context(), made(0, 1), false).err }
 		fs[0].fail = errDown
 		if err := errors.Join(send(), send(), send()); err != nil {

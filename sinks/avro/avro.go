@@ -1,7 +1,8 @@
 // Package avro is the sink that sends events to the avro source of another agent.
 //
 // The protocol is in package wire/avro: this one has the properties, keeps a
-// connection, and says what an error means for a batch.
+// connection, and says what an error means for a batch. With a client.type that is not
+// the default the connections are those of internal/rpc.
 package avro
 
 import (
@@ -18,6 +19,7 @@ import (
 	"github.com/flume-go/flume/component"
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
+	"github.com/flume-go/flume/internal/rpc"
 	"github.com/flume-go/flume/internal/vfs"
 	"github.com/flume-go/flume/metrics"
 	wire "github.com/flume-go/flume/wire/avro"
@@ -59,10 +61,18 @@ var (
 
 // New returns a sink that connects when there is something to send.
 func New(cfg Config, env component.Env) (flow.Sink, error) {
-	address, err := cfg.address()
+	kind, remedy, ok := cfg.kind()
+	if !ok {
+		return nil, fmt.Errorf("client.type: there is no client %q; %s", cfg.ClientType, remedy)
+	}
+	if kind != rpc.Default {
+		return newRouted(cfg, kind, env)
+	}
+	addresses, err := cfg.addresses(kind)
 	if err != nil {
 		return nil, err
 	}
+	address := addresses[0]
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("the destination %q: %w", address, err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/flume-go/flume/conform/sinktest"
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
+	"github.com/flume-go/flume/internal/rpc"
 	"github.com/flume-go/flume/internal/vfs"
 	"github.com/flume-go/flume/metrics"
 	"github.com/flume-go/flume/property"
@@ -204,27 +206,45 @@ func TestHosts(t *testing.T) {
 		"[::1]:2": {Hostname: "::1", Port: 2},
 		"o:3":     {Hostname: "h", Port: 1, Hosts: []string{"b", "a"}, HostsByName: map[string]string{"a": "x:1", "b": " o:3 "}},
 	} {
-		if got, err := c.address(); err != nil || got != address {
-			t.Errorf("%+v: the address is %q, %v", c, got, err)
+		if got, err := c.addresses(rpc.Default); err != nil || !slices.Equal(got, []string{address}) {
+			t.Errorf("%+v: the addresses are %q, %v", c, got, err)
 		}
 	}
 }
 
 func TestCheck(t *testing.T) {
 	for name, c := range map[string]struct{ settings, want []string }{
-		"defaults":           {nil, nil},
-		"all":                {[]string{"batch-size = 10", "connect-timeout = 5000", "request-timeout = 5000", "compression-type = DEFLATE", "compression-level = 9", "client.type = DEFAULT"}, nil},
-		"Flume's tolerance":  {[]string{"batch-size = 0", "connect-timeout = 10", "request-timeout = x"}, []string{"warning batch-size", "warning connect-timeout", "warning request-timeout"}},
-		"unknown type":       {[]string{"compression-type = gzip"}, []string{"warning compression-type"}},
-		"level alone":        {[]string{"compression-level = 9"}, []string{"advice compression-level"}},
-		"layers":             {[]string{"deflate-inside-tls = true"}, []string{"warning deflate-inside-tls"}},
-		"workers":            {[]string{"maxIoWorkers = 3"}, []string{"advice maxIoWorkers"}},
-		"client":             {[]string{"client.type = default_failover"}, []string{"error client.type"}},
-		"a host without one": {[]string{"hosts = h1"}, []string{"error hosts"}},
-		"a bad host":         {[]string{"hosts = h1", "hosts.h1 = nowhere"}, []string{"error hosts"}},
-		"two hosts":          {[]string{"hosts = h1 h2", "hosts.h1 = a:1", "hosts.h2 = b:1"}, []string{"advice hosts"}},
-		"store without TLS":  {[]string{"truststore = x"}, []string{"warning truststore"}},
-		"a typo":             {[]string{"batchsize = 3"}, []string{"warning batchsize"}},
+		"defaults":          {nil, nil},
+		"all":               {[]string{"batch-size = 10", "connect-timeout = 5000", "request-timeout = 5000", "compression-type = DEFLATE", "compression-level = 9", "client.type = DEFAULT"}, nil},
+		"Flume's tolerance": {[]string{"batch-size = 0", "connect-timeout = 10", "request-timeout = x"}, []string{"warning batch-size", "warning connect-timeout", "warning request-timeout"}},
+		"unknown type":      {[]string{"compression-type = gzip"}, []string{"warning compression-type"}},
+		"level alone":       {[]string{"compression-level = 9"}, []string{"advice compression-level"}},
+		"layers":            {[]string{"deflate-inside-tls = true"}, []string{"warning deflate-inside-tls"}},
+		"workers":           {[]string{"maxIoWorkers = 3"}, []string{"advice maxIoWorkers"}},
+		"a class":           {[]string{"client.type = com.example.Client"}, []string{"error client.type"}},
+		"Flume's class":     {[]string{"client.type = org.apache.flume.api.ThriftRpcClient", "protocol = binary"}, nil},
+		"failover":          {[]string{"client.type = Default_Failover", "max-attempts = 3", "hosts = a b", "hosts.a = a:1", "hosts.b = b:1"}, nil},
+		"failover of one":   {[]string{"client.type = default_failover"}, []string{"advice client.type"}},
+		"a nameless host":   {[]string{"client.type = default_failover", "hosts = a b", "hosts.b = b:1"}, []string{"warning hosts"}},
+		"nameless hosts":    {[]string{"client.type = default_failover", "hosts = a b"}, []string{"error hosts"}},
+		"a port too high":   {[]string{"client.type = default_failover", "hosts = a", "hosts.a = a:70000"}, []string{"error hosts"}},
+		"load balance": {[]string{
+			"client.type = DEFAULT_LOADBALANCE", "host-selector = random", "backoff = true", "maxBackoff = 0", "hosts = a b", "hosts.a = a:1", "hosts.b = b:1",
+		}, nil},
+		"load balance of one": {[]string{"client.type = default_loadbalance", "hosts = a", "hosts.a = a:1"}, []string{"error hosts"}},
+		"a selector": {[]string{
+			"client.type = default_loadbalance", "host-selector = com.example.Selector", "hosts = a b", "hosts.a = a:1", "hosts.b = b:1",
+		}, []string{"error host-selector"}},
+		"a bad back-off":      {[]string{"maxBackoff = x"}, []string{"error maxBackoff"}},
+		"others' properties":  {[]string{"backoff = true", "max-attempts = 2", "protocol = binary"}, []string{"advice max-attempts", "advice backoff", "advice protocol"}},
+		"thrift, compressed":  {[]string{"client.type = thrift", "compression-type = deflate"}, []string{"warning compression-type"}},
+		"thrift, loud":        {[]string{"client.type = thrift", "protocol = BINARY"}, []string{"warning protocol"}},
+		"thrift, connections": {[]string{"client.type = thrift", "maxConnections = 5"}, []string{"advice maxConnections"}},
+		"a host without one":  {[]string{"hosts = h1"}, []string{"error hosts"}},
+		"a bad host":          {[]string{"hosts = h1", "hosts.h1 = nowhere"}, []string{"error hosts"}},
+		"two hosts":           {[]string{"hosts = h1 h2", "hosts.h1 = a:1", "hosts.h2 = b:1"}, []string{"advice hosts"}},
+		"store without TLS":   {[]string{"truststore = x"}, []string{"warning truststore"}},
+		"a typo":              {[]string{"batchsize = 3"}, []string{"warning batchsize"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string

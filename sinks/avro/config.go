@@ -2,8 +2,6 @@ package avro
 
 import (
 	"fmt"
-	"net"
-	"strconv"
 	"strings"
 	"time"
 
@@ -23,10 +21,16 @@ type Config struct {
 	CompressionLevel int           `flume:"compression-level" default:"6" min:"-1" max:"9" lenient:"true" doc:"How hard to compress, from 1 to 9; 0 does not, and -1 is a default."`
 	DeflateInsideTLS bool          `flume:"deflate-inside-tls" default:"false" doc:"With both compression and TLS: whether the compressed stream is inside TLS, for a source of Apache Flume up to 1.9. Later versions have TLS inside it."`
 	tlsconf.ClientConfig
-	MaxIOWorkers int               `flume:"maxIoWorkers" default:"0" lenient:"true" doc:"No effect: a connection needs no pool of threads."`
-	ClientType   string            `flume:"client.type" default:"default" doc:"Kind of client: default, which sends to one host. For failover and load balancing use a sink group."`
-	Hosts        []string          `flume:"hosts" doc:"Names of destinations, instead of hostname and port; the first one counts."`
-	HostsByName  map[string]string `flume:"hosts.*" doc:"What each name in hosts stands for, as host:port."`
+	MaxIOWorkers   int               `flume:"maxIoWorkers" default:"0" lenient:"true" doc:"No effect: a connection needs no pool of threads."`
+	ClientType     string            `flume:"client.type" default:"default" doc:"Kind of client: default for one avro source; default_failover for several, of which one is used as long as it works; default_loadbalance for several in turn; thrift for one thrift source."`
+	Hosts          []string          `flume:"hosts" doc:"Names of destinations, instead of hostname and port. The clients default and thrift use the first one."`
+	HostsByName    map[string]string `flume:"hosts.*" doc:"What each name in hosts stands for, as host:port."`
+	MaxAttempts    *int              `flume:"max-attempts" min:"1" lenient:"true" doc:"How often default_failover sends a batch before it has failed. Without, once for each host."`
+	Selector       string            `flume:"host-selector" default:"ROUND_ROBIN" doc:"How default_loadbalance chooses the first host for a batch: ROUND_ROBIN, which is each in turn, or RANDOM."`
+	Backoff        bool              `flume:"backoff" default:"false" doc:"Whether default_loadbalance leaves a host alone for a while after it has failed: 2 seconds, and twice as long after each further failure."`
+	MaxBackoff     time.Duration     `flume:"maxBackoff" unit:"ms" default:"30000" min:"0" doc:"Longest time for which a host is left alone; 0 means 30000."`
+	Protocol       string            `flume:"protocol" default:"compact" doc:"What the client thrift speaks, compact or binary; it must be that of the source if it is Apache Flume's."`
+	MaxConnections int               `flume:"maxConnections" default:"1" lenient:"true" doc:"No effect: a sink has one call at a time, and one connection to a host."`
 }
 
 // Check checks the parts that belong together.
@@ -44,35 +48,7 @@ func (c Config) Check(r *component.Report) {
 	if r.Given("maxIoWorkers") {
 		r.Advise("maxIoWorkers", "has no effect: a connection needs no pool of threads", "remove it")
 	}
-	if c.ClientType != "" && !strings.EqualFold(c.ClientType, defaultClient) {
-		r.Error("client.type", fmt.Sprintf("there is no client %q for this sink", c.ClientType),
-			"use a sink per host and a sink group with the processor failover or load_balance, or the thrift sink")
-	}
-	if _, err := c.address(); err != nil {
-		r.Error("hosts", err.Error(), "give hosts.<name> = host:port for the first name")
-	}
-	if len(c.Hosts) > 1 {
-		r.Advise("hosts", "only the first one is used: "+c.Hosts[0], "use a sink group for more")
-	}
+	c.checkClient(r)
 }
-
-// defaultClient is the client.type that is here.
-const defaultClient = "default"
 
 func (c Config) deflate() bool { return strings.EqualFold(c.Compression, "deflate") }
-
-// address returns the destination as host:port. Names in hosts win, as in Flume.
-func (c Config) address() (string, error) {
-	if len(c.Hosts) == 0 {
-		return net.JoinHostPort(c.Hostname, strconv.Itoa(c.Port)), nil
-	}
-	address, ok := c.HostsByName[c.Hosts[0]]
-	if !ok {
-		return "", fmt.Errorf("the host %q has no address", c.Hosts[0])
-	}
-	address = strings.TrimSpace(address)
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		return "", fmt.Errorf("the address of the host %q: %w", c.Hosts[0], err)
-	}
-	return address, nil
-}

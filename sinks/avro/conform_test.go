@@ -2,6 +2,7 @@ package avro
 
 import (
 	"context"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -14,20 +15,27 @@ import (
 	wire "github.com/flume-go/flume/wire/avro"
 )
 
-// TestConformance checks the sink with a server that misbehaves, plain and compressed.
+// TestConformance checks the sink with a server that misbehaves: plain, compressed, and
+// with another client.
 func TestConformance(t *testing.T) {
-	for _, compression := range []string{"none", "deflate"} {
-		t.Run(compression, func(t *testing.T) {
+	for name, settings := range map[string]map[string]string{
+		"none":     {},
+		"deflate":  {"compression-type": "deflate"},
+		"failover": {"client.type": "default_failover"},
+	} {
+		t.Run(name, func(t *testing.T) {
 			sinktest.Run(t, sinktest.Harness{
 				Type: "avro",
 				Destination: func(t testing.TB) sinktest.Destination {
-					d := newDestination(t, compression == "deflate")
+					d := newDestination(t, name == "deflate")
 					host, port, err := net.SplitHostPort(d.addr)
 					if err != nil {
 						t.Fatal(err)
 					}
+					all := map[string]string{"hostname": host, "port": port}
+					maps.Copy(all, settings)
 					return sinktest.Destination{
-						Settings: map[string]string{"hostname": host, "port": port, "compression-type": compression},
+						Settings: all,
 						Content:  d.content,
 						Behave:   d.behave,
 					}
@@ -54,6 +62,7 @@ type destination struct {
 	how     sinktest.Behaviour
 	changed chan struct{} // closed when how changes
 	events  []event.Event
+	origins int                 // calls that said where their events come from
 	conns   map[string]net.Conn // by the client's address
 }
 
@@ -95,6 +104,9 @@ func (d *destination) Handle(ctx context.Context, c *wire.Call) (wire.Status, er
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	how := d.how
+	if c.Meta.SetOrigin(c.Batch) {
+		d.origins++
+	}
 	if how == sinktest.Take || how == sinktest.Silent {
 		for i := range c.Batch.Events() {
 			d.events = append(d.events, c.Batch.At(i).Clone())

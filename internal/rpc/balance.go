@@ -1,4 +1,4 @@
-package sdk
+package rpc
 
 import (
 	"context"
@@ -10,44 +10,46 @@ import (
 	"time"
 )
 
-// balancer gives each batch to another host, and to the next ones while that fails.
-type balancer struct {
-	hosts  []host
-	size   int
+// Balancer begins each time with another host, and goes on with the others while that
+// fails.
+type Balancer struct {
+	hosts  []Host
 	order  order
 	random bool
 }
 
-func newBalancer(hosts []host, o *Options) *balancer {
-	b := &balancer{hosts: hosts, size: o.BatchSize, random: o.Strategy == Random}
-	b.order.penalties = make([]penalty, len(hosts))
-	if o.Backoff {
-		b.order.limit = o.MaxBackoff
+// NewBalancer returns a route that begins with each host in turn, or with any. A host that
+// has failed is left alone for a while: 2 seconds, after each further failure twice as
+// long, and maxBackoff at most; 0 is not at all. An hour without failure ends that, a
+// success in between does not.
+func NewBalancer(hosts []Host, random bool, maxBackoff time.Duration) *Balancer {
+	return &Balancer{
+		hosts: hosts, random: random,
+		order: order{limit: maxBackoff, penalties: make([]penalty, len(hosts))},
 	}
-	return b
 }
 
-func (b *balancer) send(ctx context.Context, events []Event, single bool) outcome {
+// Send implements Route.
+func (b *Balancer) Send(ctx context.Context, try func(Host) error) error {
 	hosts := b.order.next(time.Now(), b.random)
 	if len(hosts) == 0 {
-		return outcome{err: errors.New("all hosts have failed lately and are not tried yet")}
+		return errors.New("all hosts have failed lately and are not tried yet")
 	}
-	var o outcome
 	var errs []error
 	for _, i := range hosts {
-		o = o.then(deliver(ctx, b.hosts[i], events[o.delivered:], b.size, single))
-		if o.err == nil || ctx.Err() != nil || errors.Is(o.err, ErrClosed) {
-			return o
+		err := try(b.hosts[i])
+		if settles(ctx, err) {
+			return err
 		}
-		b.hosts[i].hangUp()
+		b.hosts[i].HangUp()
 		b.order.failed(i, time.Now())
-		errs = append(errs, o.err)
+		errs = append(errs, err)
 	}
-	o.err = fmt.Errorf("no host takes the events: %w", errors.Join(errs...))
-	return o
+	return fmt.Errorf("no host takes the events: %w", errors.Join(errs...))
 }
 
-func (b *balancer) close() error { return closeAll(b.hosts) }
+// Close implements Route.
+func (b *Balancer) Close() error { return closeAll(b.hosts) }
 
 // order says which hosts are tried, and in which order. Safe for concurrent use.
 type order struct {

@@ -1,4 +1,4 @@
-package sdk
+package rpc
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/flume-go/flume/event"
 	wire "github.com/flume-go/flume/wire/avro"
 )
 
@@ -17,6 +16,7 @@ import (
 type avroHost struct {
 	address string
 	o       *Options
+	watch   Watcher
 	closed  chan struct{}
 
 	dialing gate // held while connecting
@@ -37,11 +37,19 @@ type avroConn struct {
 	retired bool
 }
 
-func newAvroHost(address string, o *Options) *avroHost {
-	return &avroHost{address: address, o: o, closed: make(chan struct{}), dialing: newGate(), open: map[*avroConn]struct{}{}}
+// NewAvro returns the agent with an avro source at host:port.
+func NewAvro(address string, o *Options) Host {
+	return &avroHost{
+		address: address, o: o, watch: o.watcher(),
+		closed: make(chan struct{}), dialing: newGate(), open: map[*avroConn]struct{}{},
+	}
 }
 
-func (h *avroHost) connect(ctx context.Context) error {
+// Address implements Host.
+func (h *avroHost) Address() string { return h.address }
+
+// Connect implements Host.
+func (h *avroHost) Connect(ctx context.Context) error {
 	c, err := h.acquire(ctx)
 	if err != nil {
 		return err
@@ -65,12 +73,15 @@ func (h *avroHost) acquire(ctx context.Context) (*avroConn, error) {
 	}
 	client, err := h.dial(ctx)
 	if err != nil {
+		h.watch.Failed(h.address, err)
 		return nil, err
 	}
+	h.watch.Connected(h.address)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.done {
-		client.Close() //nolint:errcheck // nothing is under way
+		_ = client.Close() // nothing is under way
+		h.watch.Closed(h.address)
 		return nil, ErrClosed
 	}
 	h.conn = &avroConn{client: client}
@@ -111,7 +122,7 @@ func (h *avroHost) dial(ctx context.Context) (*wire.Client, error) {
 	defer end()
 	return wire.Dial(ctx, wire.Options{
 		Address: h.address, TLS: secure,
-		Deflate: h.o.Deflate, Level: h.o.CompressionLevel, DeflateInsideTLS: h.o.DeflateInsideTLS,
+		Deflate: h.o.Deflate, Level: h.o.Level, DeflateInsideTLS: h.o.DeflateInsideTLS,
 		ConnectTimeout: h.o.ConnectTimeout, RequestTimeout: h.o.RequestTimeout, Dial: h.o.Dial,
 	})
 }
@@ -133,6 +144,7 @@ func (h *avroHost) retire() {
 // is held.
 func (h *avroHost) end(c *avroConn) {
 	delete(h.open, c)
+	h.watch.Closed(h.address)
 	h.work.Go(func() { _ = c.client.Close() }) // nothing is under way
 }
 
@@ -146,7 +158,8 @@ func (h *avroHost) release(c *avroConn) {
 	}
 }
 
-func (h *avroHost) hangUp() {
+// HangUp implements Host.
+func (h *avroHost) HangUp() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.done {
@@ -154,16 +167,17 @@ func (h *avroHost) hangUp() {
 	}
 }
 
-func (h *avroHost) call(ctx context.Context, b *event.Batch, single bool) (sent bool, err error) {
+// Call implements Host.
+func (h *avroHost) Call(ctx context.Context, call Call) (sent bool, err error) {
 	c, err := h.acquire(ctx)
 	if err != nil {
 		return false, err
 	}
 	var p *wire.Pending
-	if single {
-		p, err = c.client.StartOne(ctx, b.At(0), nil)
+	if call.Single {
+		p, err = c.client.StartOne(ctx, call.Batch.At(0), call.Meta)
 	} else {
-		p, err = c.client.Start(ctx, b, nil)
+		p, err = c.client.Start(ctx, call.Batch, call.Meta)
 	}
 	if err != nil {
 		h.release(c)
@@ -185,8 +199,9 @@ func (h *avroHost) wait(ctx context.Context, c *avroConn, p *wire.Pending) error
 	}
 	answer := make(chan error, 1)
 	go func() {
-		defer h.release(c)
-		answer <- p.Wait(context.WithoutCancel(ctx))
+		err := p.Wait(context.WithoutCancel(ctx))
+		h.release(c)
+		answer <- err
 	}()
 	select {
 	case err := <-answer:
@@ -196,9 +211,11 @@ func (h *avroHost) wait(ctx context.Context, c *avroConn, p *wire.Pending) error
 	}
 }
 
-func (h *avroHost) close() error {
+// Close implements Host.
+func (h *avroHost) Close() error {
 	for _, c := range h.shut() {
 		_ = c.client.Close() // calls under way fail
+		h.watch.Closed(h.address)
 	}
 	h.dialing.wait() // for the end of what was told to end
 	h.dialing.leave()

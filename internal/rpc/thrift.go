@@ -1,4 +1,4 @@
-package sdk
+package rpc
 
 import (
 	"context"
@@ -16,11 +16,11 @@ import (
 // thriftHost is an agent with a thrift source. A connection has one call at a time, so
 // there are several.
 type thriftHost struct {
-	address  string
-	o        *Options
-	protocol wire.Protocol
-	slots    chan struct{} // one for each connection that may be in use
-	closed   chan struct{}
+	address string
+	o       *Options
+	watch   Watcher
+	slots   chan struct{} // one for each connection that may be in use
+	closed  chan struct{}
 
 	mu    sync.Mutex
 	idle  []*thriftConn // used last at the end
@@ -35,18 +35,19 @@ type thriftConn struct {
 	epoch  int
 }
 
-func newThriftHost(address string, o *Options) *thriftHost {
-	h := &thriftHost{
-		address: address, o: o, protocol: wire.Compact,
+// NewThrift returns the agent with a thrift source at host:port.
+func NewThrift(address string, o *Options) Host {
+	return &thriftHost{
+		address: address, o: o, watch: o.watcher(),
 		slots: make(chan struct{}, o.MaxConnections), closed: make(chan struct{}), busy: map[*thriftConn]struct{}{},
 	}
-	if o.Protocol == ThriftBinary {
-		h.protocol = wire.Binary
-	}
-	return h
 }
 
-func (h *thriftHost) connect(ctx context.Context) error {
+// Address implements Host.
+func (h *thriftHost) Address() string { return h.address }
+
+// Connect implements Host.
+func (h *thriftHost) Connect(ctx context.Context) error {
 	c, err := h.acquire(ctx)
 	if err != nil {
 		return err
@@ -74,13 +75,16 @@ func (h *thriftHost) acquire(ctx context.Context) (*thriftConn, error) {
 	conn, err := h.dial(ctx)
 	if err != nil {
 		<-h.slots
-		return nil, fmt.Errorf("connecting to %s: %w", h.address, err)
+		err = fmt.Errorf("connecting to %s: %w", h.address, err)
+		h.watch.Failed(h.address, err)
+		return nil, err
 	}
-	c = &thriftConn{Conn: conn, client: wire.NewClient(conn, h.protocol), epoch: epoch}
+	h.watch.Connected(h.address)
+	c = &thriftConn{Conn: conn, client: wire.NewClient(conn, h.o.Protocol), epoch: epoch}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.done {
-		conn.Close()
+		h.end(c)
 		<-h.slots
 		return nil, ErrClosed
 	}
@@ -145,7 +149,7 @@ func (h *thriftHost) release(c *thriftConn, good bool) {
 		h.idle = append(h.idle, c)
 		return
 	}
-	c.Close()
+	h.end(c)
 	if !good && c.epoch == h.epoch {
 		h.endIdle()
 	}
@@ -154,24 +158,31 @@ func (h *thriftHost) release(c *thriftConn, good bool) {
 // endIdle closes the connections that are not in use. mu is held.
 func (h *thriftHost) endIdle() {
 	for _, c := range h.idle {
-		c.Close()
+		h.end(c)
 	}
 	h.idle = nil
 	h.epoch++
 }
 
-func (h *thriftHost) hangUp() {
+func (h *thriftHost) end(c *thriftConn) {
+	c.Close()
+	h.watch.Closed(h.address)
+}
+
+// HangUp implements Host.
+func (h *thriftHost) HangUp() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.endIdle()
 }
 
-func (h *thriftHost) call(ctx context.Context, b *event.Batch, _ bool) (sent bool, err error) {
+// Call implements Host.
+func (h *thriftHost) Call(ctx context.Context, call Call) (sent bool, err error) {
 	c, err := h.acquire(ctx)
 	if err != nil {
 		return false, err
 	}
-	status, err := h.exchange(ctx, c, b)
+	status, err := h.exchange(ctx, c, call.Batch)
 	var refusal *wire.Exception
 	refused := errors.As(err, &refusal)
 	h.release(c, err == nil || refused)
@@ -221,7 +232,8 @@ func (h *thriftHost) reason(ctx context.Context, err error) error {
 	}
 }
 
-func (h *thriftHost) close() error {
+// Close implements Host.
+func (h *thriftHost) Close() error {
 	h.mu.Lock()
 	if !h.done {
 		h.done = true

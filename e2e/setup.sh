@@ -51,6 +51,8 @@ install_tools() {
 	packages rsyslog rsyslog-gnutls rsyslog-openssl bsdutils systemd nginx-light apache2-bin apache2-utils logrotate zstd xz-utils curl openssl
 	# A compiler and a client library of Thrift, for clients in another language.
 	packages thrift-compiler python3-thrift
+	# A key distribution center of Kerberos, a client, and clocks that are wrong.
+	packages krb5-kdc krb5-admin-server krb5-user python3-gssapi libfaketime
 }
 
 # fetch PROFILE copies the jars of a profile of pom.xml into the cache folder of the same name. It works
@@ -93,6 +95,7 @@ flock 9
 install_tools
 fetch flume
 fetch flume19
+fetch hadoop
 fetch zookeeper
 fetch log4j1
 fetch log4j2

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"gopkg.in/natefinch/lumberjack.v2"
 
 	"github.com/flume-go/flume/config/load"
+	"github.com/flume-go/flume/internal/gss"
 	"github.com/flume-go/flume/internal/launch"
 	"github.com/flume-go/flume/internal/logging"
 	"github.com/flume-go/flume/internal/tlsconf"
@@ -162,6 +164,7 @@ func (o *options) environment(ctx context.Context, confDir string) error {
 	}
 	// Components read system properties of the JVM from the variables that Flume has for them.
 	set := tlsconf.Environment(o.jvm.System)
+	maps.Copy(set, gss.Environment(o.jvm.System))
 	if o.jvm.MaxHeap > 0 {
 		set["FLUME_MAX_HEAP"] = strconv.FormatInt(o.jvm.MaxHeap, 10)
 	}

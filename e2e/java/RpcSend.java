@@ -10,11 +10,13 @@ import java.util.Properties;
 import org.apache.flume.Event;
 import org.apache.flume.api.RpcClient;
 import org.apache.flume.api.RpcClientFactory;
+import org.apache.flume.api.SecureRpcClientFactory;
 import org.apache.flume.event.EventBuilder;
 
 /**
  * Sends the lines of standard input as events through Flume's own RPC client. Arguments are the client's
- * properties ({@code hosts=h1 hosts.h1=localhost:4141 client.type=thrift …}). All but the last line go as
+ * properties ({@code hosts=h1 hosts.h1=localhost:4141 client.type=thrift …}); with {@code kerberos=true} it
+ * is Flume's secure Thrift client. All but the last line go as
  * one batch, the last one by itself. Each event carries its line number in the header {@code n}. Prints
  * {@code sent N} when every event was acknowledged and fails otherwise.
  */
@@ -29,7 +31,9 @@ public final class RpcSend {
       settings.setProperty(arg.substring(0, equals), arg.substring(equals + 1));
     }
     List<Event> events = readEvents();
-    RpcClient client = RpcClientFactory.getInstance(settings);
+    RpcClient client = Boolean.parseBoolean(settings.getProperty("kerberos"))
+        ? SecureRpcClientFactory.getThriftInstance(settings)
+        : RpcClientFactory.getInstance(settings);
     try {
       int last = events.size() - 1;
       client.appendBatch(events.subList(0, last));

@@ -1,24 +1,86 @@
 package thrift
 
-import "github.com/flume-go/flume/component"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/flume-go/flume/component"
+	"github.com/flume-go/flume/internal/gss"
+	"github.com/flume-go/flume/internal/vfs"
+	wire "github.com/flume-go/flume/wire/thrift"
+)
 
 // Kerberos is the properties by which the sink says who it is.
 type Kerberos struct {
-	Enabled         bool   `flume:"kerberos" default:"false" doc:"Whether to say who this agent is by Kerberos. This version cannot do that, and refuses true."`
-	ClientPrincipal string `flume:"client-principal" doc:"Kerberos principal of this agent. It has no effect in this version."`
-	ClientKeytab    string `flume:"client-keytab" doc:"File with the keys of client-principal. It has no effect in this version."`
-	ServerPrincipal string `flume:"server-principal" doc:"Kerberos principal of the source. It has no effect in this version."`
+	Enabled         bool   `flume:"kerberos" default:"false" doc:"Whether to say who this agent is by Kerberos (SASL mechanism GSSAPI), and to want the same of the source. krb5.conf is that of KRB5_CONFIG or -Djava.security.krb5.conf, else /etc/krb5.conf."`
+	ClientPrincipal string `flume:"client-principal" doc:"Kerberos principal of this agent. _HOST in it stands for this machine's canonical name."`
+	ClientKeytab    string `flume:"client-keytab" doc:"File with the keys of client-principal. It is read again when it has changed."`
+	ServerPrincipal string `flume:"server-principal" doc:"Kerberos principal of the source, service/host@REALM: its agent-principal. As in Flume, _HOST stands for the name of this machine, not of the source's."`
 }
 
-// check refuses what this version does not have.
+// check finds what cannot work. Files are warned of only: the check may run on another
+// machine than the agent.
 func (k Kerberos) check(r *component.Report) {
-	if k.Enabled {
-		r.Error("kerberos", "this version has no Kerberos for Thrift", "use TLS (ssl = true), or put a Java agent in between")
-		return
+	keys := map[string]string{
+		"client-principal": k.ClientPrincipal, "client-keytab": k.ClientKeytab, "server-principal": k.ServerPrincipal,
 	}
 	for _, key := range []string{"client-principal", "client-keytab", "server-principal"} {
-		if r.Given(key) {
+		switch {
+		case !k.Enabled && r.Given(key):
 			r.Warn(key, "has no effect without kerberos = true", "remove it")
+		case k.Enabled && keys[key] == "":
+			r.Error(key, "is needed with kerberos = true", "give it, or set kerberos = false")
 		}
 	}
+	if !k.Enabled || k.ClientPrincipal == "" || k.ClientKeytab == "" || k.ServerPrincipal == "" {
+		return
+	}
+	good := true
+	for _, key := range []string{"client-principal", "server-principal"} {
+		if _, err := gss.ParsePrincipal(keys[key]); err != nil {
+			r.Error(key, err.Error(), "write service/host@REALM")
+			good = false
+		}
+	}
+	server, err := gss.ParsePrincipal(k.ServerPrincipal)
+	if err == nil && server.Host() == "" {
+		r.Error("server-principal", "has no host", "write service/host@REALM")
+		good = false
+	}
+	if good {
+		if err := gss.Inspect(vfs.OS{}, k.ClientPrincipal, k.ClientKeytab); err != nil {
+			r.Warn("client-keytab", err.Error(), "correct it where the agent runs")
+		}
+	}
+}
+
+// identify shows the source who this agent is, and sees that the source is who it
+// should be.
+func (s *sink) identify(ctx context.Context, conn net.Conn) error {
+	ticket, err := s.login.Ticket(ctx, s.cfg.ServerPrincipal)
+	if err != nil {
+		return fmt.Errorf("%w (properties client-principal, client-keytab and server-principal)", err)
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			return err
+		}
+	}
+	stop := context.AfterFunc(ctx, func() {
+		conn.SetDeadline(longAgo) //nolint:errcheck // fails on closed connections only
+	})
+	defer stop()
+	err = wire.Negotiate(conn, gss.SASL, gss.NewClient(ticket, gss.Auth))
+	var refused *wire.Refused
+	if errors.As(err, &refused) {
+		// The source may have got other keys since the ticket was made.
+		s.login.Forget()
+	}
+	if err != nil {
+		return fmt.Errorf("agreeing on Kerberos as %s with %s: %w", s.cfg.ClientPrincipal, s.cfg.ServerPrincipal, err)
+	}
+	return conn.SetDeadline(time.Time{})
 }

@@ -58,13 +58,21 @@ func (s *sink) dial(ctx context.Context) (net.Conn, error) {
 	var d net.Dialer
 	d.SetMultipathTCP(false) // see netio.Listen
 	conn, err := d.DialContext(ctx, "tcp", s.address())
-	if err != nil || !s.cfg.SSL {
-		return conn, err
-	}
-	secure, err := s.secure(ctx, conn)
 	if err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("agreeing on TLS: %w", err)
+		return nil, err
+	}
+	secure := conn
+	if s.cfg.SSL {
+		if secure, err = s.secure(ctx, conn); err != nil {
+			conn.Close()
+			return nil, fmt.Errorf("agreeing on TLS: %w", err)
+		}
+	}
+	if s.login != nil {
+		if err := s.identify(ctx, secure); err != nil {
+			conn.Close()
+			return nil, err
+		}
 	}
 	return secure, nil
 }

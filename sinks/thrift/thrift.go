@@ -14,6 +14,7 @@ import (
 	"github.com/flume-go/flume/component"
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
+	"github.com/flume-go/flume/internal/gss"
 	"github.com/flume-go/flume/internal/tlsconf"
 	"github.com/flume-go/flume/metrics"
 	wire "github.com/flume-go/flume/wire/thrift"
@@ -37,7 +38,7 @@ type Config struct {
 	Port           int           `flume:"port,required" min:"1" max:"65535" doc:"Port of its thrift source."`
 	BatchSize      int           `flume:"batch-size,batch" default:"100" min:"1" lenient:"true" doc:"Most events in one call."`
 	Protocol       string        `flume:"protocol" default:"compact" enum:"compact,binary" lenient:"true" doc:"Protocol to speak, which must be that of the source if it is Apache Flume's."`
-	ConnectTimeout time.Duration `flume:"connect-timeout" unit:"ms" default:"20000" min:"1000" lenient:"true" doc:"How long connecting may take, TLS included."`
+	ConnectTimeout time.Duration `flume:"connect-timeout" unit:"ms" default:"20000" min:"1000" lenient:"true" doc:"How long connecting may take, TLS and Kerberos included."`
 	RequestTimeout time.Duration `flume:"request-timeout" unit:"ms" default:"20000" min:"1000" lenient:"true" doc:"How long a call may take until it is answered."`
 	ResetInterval  time.Duration `flume:"reset-connection-interval" alias:"connection-reset-interval" unit:"s" default:"0" min:"0" lenient:"true" doc:"Age at which the connection is closed and made anew, so that a load balancer in between can choose another agent; 0 keeps it."`
 	MaxFrameSize   int           `flume:"max-frame-size" unit:"bytes" default:"16384000" min:"1024" max:"1073741824" doc:"Longest call that the source takes. Batches are cut to it; an event that does not fit is rejected. The default is what Apache Flume takes."`
@@ -56,6 +57,7 @@ type sink struct {
 	cfg      Config
 	env      component.Env
 	protocol wire.Protocol
+	login    *gss.Login // nil without Kerberos
 
 	created, closed, failed *metrics.Counter // connections
 
@@ -80,6 +82,9 @@ func New(cfg Config, env component.Env) (flow.Sink, error) {
 	}
 	if strings.EqualFold(cfg.Protocol, wire.Binary.String()) {
 		s.protocol = wire.Binary
+	}
+	if cfg.Enabled {
+		s.login = gss.NewLogin(env.FS, cfg.ClientPrincipal, cfg.ClientKeytab, env.Log)
 	}
 	return s, nil
 }

@@ -97,7 +97,7 @@ func New(cfg Config, env component.Env) (flow.Source, error) {
 
 // Run implements flow.Source.
 func (s *source) Run(ctx context.Context, out flow.Emitter) error {
-	server, err := s.server()
+	server, err := s.server(ctx)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (s *source) Run(ctx context.Context, out flow.Emitter) error {
 	})
 }
 
-func (s *source) server() (*wire.Server, error) {
+func (s *source) server(ctx context.Context) (*wire.Server, error) {
 	server := &wire.Server{
 		Service: s.service, Framed: true, MaxMessage: s.cfg.MaxFrameSize,
 		MaxConnections: s.cfg.MaxConnections, Workers: max(s.cfg.Threads, 0),
@@ -127,6 +127,9 @@ func (s *source) server() (*wire.Server, error) {
 		if server.TLS, err = s.cfg.Config.Server(s.env.FS, s.env.Log); err != nil {
 			return nil, err
 		}
+	}
+	if server.SASL, err = s.sasl(ctx); err != nil {
+		return nil, err
 	}
 	return server, nil
 }

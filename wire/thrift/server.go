@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -16,7 +17,7 @@ import (
 	"github.com/flume-go/flume/metrics"
 )
 
-// handshakeTime is how long a client may take to agree on TLS.
+// handshakeTime is how long a client may take to agree on TLS, and again on SASL.
 const handshakeTime = 10 * time.Second
 
 // Server serves connections. Its exported fields are set before the first one.
@@ -36,7 +37,10 @@ type Server struct {
 	// and SendTimeout how long answers may stay unread; 0 means no limit.
 	ReceiveTimeout, SendTimeout time.Duration
 	// TLS is nil for plain connections.
-	TLS     *tls.Config
+	TLS *tls.Config
+	// SASL is nil if clients need not show who they are. With it, messages come
+	// in frames.
+	SASL    *SASL
 	Log     *slog.Logger
 	Metrics *metrics.Set
 
@@ -54,8 +58,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, store Store) error 
 	s.open = s.Metrics.Gauge("OpenConnectionCount")
 	s.malformed = s.Metrics.OwnCounter("malformed_messages",
 		"Connections that were closed because of what came is no message, or not all of one in time.")
-	if s.TLS != nil {
-		s.refused = s.Metrics.OwnCounter("failed_handshakes", "Connections on which client and source did not agree on TLS.")
+	if s.TLS != nil || s.SASL != nil {
+		s.refused = s.Metrics.OwnCounter("failed_handshakes", "Connections on which client and source did not agree on TLS or Kerberos.")
 	}
 	if s.Workers > 0 {
 		s.slots = make(chan struct{}, s.Workers)
@@ -86,6 +90,15 @@ func (s *Server) handle(ctx, work context.Context, conn net.Conn, store Store) {
 		}
 		defer secure.Close() //nolint:errcheck // says goodbye; conn is closed in any case
 		conn = secure
+	}
+	if s.SASL != nil {
+		if err := s.identify(ctx, conn); err != nil {
+			if ctx.Err() == nil && !errors.Is(err, io.EOF) {
+				s.refused.Add(1)
+				s.complain("no agreement on Kerberos", client, err)
+			}
+			return
+		}
 	}
 	err := newSession(s, conn, store).serve(work)
 	switch {

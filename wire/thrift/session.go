@@ -177,10 +177,6 @@ func (s *session) frameSize(head []byte) (int, error) {
 	return int(n), nil
 }
 
-// saslStart is the first byte of clients that want to say who they are, with those
-// of the length of "GSSAPI" behind it.
-const saslStart = 1
-
 // hint says what a client is that does not send frames, as far as its first bytes
 // tell.
 func hint(head uint32) string {
@@ -189,7 +185,7 @@ func hint(head uint32) string {
 		return "; the client seems not to use the framed transport"
 	case head>>24 == 0x16 && head>>8&0xFF <= 4:
 		return "; the client seems to speak TLS"
-	case head == saslStart<<24:
+	case head == saslStart<<24: // with the first bytes of the length of "GSSAPI"
 		return "; the client seems to use Kerberos (SASL)"
 	}
 	switch string(binary.BigEndian.AppendUint32(nil, head)) {

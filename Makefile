@@ -8,7 +8,7 @@ LINT      := $(TOOLS)/golangci-lint
 LINT_VERSION := v2.15.0
 FUZZTIME  ?= 30s
 
-.PHONY: all build test race tools lint generate check examples fuzz crash damage kill hop rotate faults bench bench-inputs bench-large bench-peers bench-all e2e stress clean help
+.PHONY: all build test race tools lint generate check examples fuzz crash damage kill hop rotate faults bench bench-inputs bench-large bench-peers bench-hop bench-all e2e stress clean help
 
 all: build
 
@@ -81,10 +81,15 @@ bench-peers: build ## Apache Flume (downloads are cached), rsyslog and syslog-ng
 bench-inputs: build ## sources for files, syslog and HTTP; a part of bench
 	$(GO) run ./bench/cmd/flumebench inputs -flume bin/flume
 
+bench-hop: build ## one agent passing events on to another; also two of Apache Flume (downloads are cached)
+	./e2e/setup.sh
+	$(GO) run ./bench/cmd/flumebench hop -flume bin/flume
+
 bench-all: build ## all of these, into the tables of docs/performance.md
 	./e2e/setup.sh
 	$(GO) run ./bench/cmd/flumebench all -flume bin/flume -into docs/performance.md
 	$(GO) run ./bench/cmd/flumebench inputs -flume bin/flume -into docs/performance.md -section inputs
+	$(GO) run ./bench/cmd/flumebench hop -flume bin/flume -into docs/performance.md -section hop
 
 e2e: build ## against real systems: Java Flume, ZooKeeper (downloads are cached)
 	./e2e/setup.sh

@@ -67,6 +67,12 @@ func newRig(tb testing.TB, interceptors ...pipeline.NamedInterceptor) *rig {
 
 func newRigWith(tb testing.TB, channel flow.Channel, interceptors ...pipeline.NamedInterceptor) *rig {
 	tb.Helper()
+	return newRigTo(tb, channel, decode[flow.Sink](tb, component.KindSink, "null", "k1", nil), batchEvents, interceptors...)
+}
+
+// newRigTo has a sink that takes batches of that many events.
+func newRigTo(tb testing.TB, channel flow.Channel, sink flow.Sink, batch int, interceptors ...pipeline.NamedInterceptor) *rig {
+	tb.Helper()
 	log := slog.New(slog.DiscardHandler)
 	r := &rig{channel: channel}
 	if err := r.channel.Open(tb.Context()); err != nil {
@@ -81,10 +87,10 @@ func newRigWith(tb testing.TB, channel flow.Channel, interceptors ...pipeline.Na
 	if err != nil {
 		tb.Fatal(err)
 	}
-	sink, set := decode[flow.Sink](tb, component.KindSink, "null", "k1", nil), metrics.NewSet(metrics.KindSink, "k1")
+	set := metrics.NewSet(metrics.KindSink, "k1")
 	r.runner = &pipeline.SinkRunner{
-		Name: "k1", Channel: r.channel, Batch: batchEvents, Log: log, Sets: []*metrics.Set{set},
-		Sink: pipeline.Reject("k1", pipeline.Measure(sink, set, batchEvents), nil, log, set),
+		Name: "k1", Channel: r.channel, Batch: batch, Log: log, Sets: []*metrics.Set{set},
+		Sink: pipeline.Reject("k1", pipeline.Measure(sink, set, batch), nil, log, set),
 	}
 	r.runner.Start()
 	tb.Cleanup(func() {

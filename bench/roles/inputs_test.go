@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -128,6 +129,72 @@ func TestOutputIsDurableFirst(t *testing.T) {
 	}
 	if got, err := os.ReadFile(file.Name()); err != nil || string(got) != "first" || taken.String() != "first" {
 		t.Errorf("file %q, answered %q, %v; want the first block in both", got, taken.String(), err)
+	}
+}
+
+// TestForward passes blocks on, with a log and without.
+func TestForward(t *testing.T) {
+	want := strings.Repeat("text\n", 5000)
+	for _, log := range []string{"", t.TempDir()} {
+		path := filepath.Join(t.TempDir(), "out")
+		ctx, cancel := context.WithCancel(t.Context())
+		in, say := io.Pipe()
+		defer say.Close()
+		next, first := freeAddr(t), freeAddr(t)
+		ended := make(chan error, 2)
+		std := func() Streams { return Streams{In: bufio.NewReader(in), Out: io.Discard} }
+		go func() { ended <- bare(ctx, []string{"-listen", next, "-out", path}, std()) }()
+		go func() {
+			ended <- forward(ctx, []string{"-listen", first, "-to", next, "-log", log, "-block", "4096"}, std())
+		}()
+		conn := dialSoon(t, next) // the one behind listens
+		conn.Close()
+		conn = dialSoon(t, first)
+		if _, err := io.WriteString(conn, want); err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+		awaitSize(t, path, len(want))
+		cancel()
+		for range 2 {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("log %q: %d bytes arrived, %v; want the %d that were sent", log, len(got), err, len(want))
+		}
+	}
+	if err := forward(t.Context(), []string{"-block", "0"}, Streams{}); err == nil || !strings.Contains(err.Error(), "-block 0") {
+		t.Errorf("a block of no bytes: %v", err)
+	}
+}
+
+// freeAddr is an address that nobody listens on.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// dialSoon connects as soon as somebody listens.
+func dialSoon(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	tick, limit := time.NewTicker(time.Millisecond), time.After(20*time.Second)
+	defer tick.Stop()
+	for {
+		if conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr); err == nil {
+			return conn
+		}
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("nobody listens on %s", addr)
+		}
 	}
 }
 

@@ -49,6 +49,7 @@ var All = []Role{
 	{Name: "copy", Run: copyFiles},
 	{Name: "look", Run: look},
 	{Name: "receive", Run: receive},
+	{Name: "forward", Run: forward},
 }
 
 // Dispatch runs the role that args name and reports true, or reports false when

@@ -130,11 +130,11 @@ func measureCounters(ctx context.Context, r *Run) (sample Sample, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.Stop(stopGrace)) }()
-	return readCounters(ctx, r, p)
+	return readCounters(ctx, r, p, usageOf(p))
 }
 
-// readCounters lets an agent run and reads its channel's counters at two moments.
-func readCounters(ctx context.Context, r *Run, p *proc.Process) (Sample, error) {
+// readCounters lets an agent run and reads its channel's counters, and usage, at two moments.
+func readCounters(ctx context.Context, r *Run, p *proc.Process, usage func() (proc.Usage, error)) (Sample, error) {
 	err := poll(ctx, p, 100*time.Millisecond, func() (bool, error) {
 		c, err := r.counters(ctx)
 		return err == nil && c["EventTakeSuccessCount"] > 0, nil
@@ -145,14 +145,14 @@ func readCounters(ctx context.Context, r *Run, p *proc.Process) (Sample, error) 
 	if err := wait(ctx, p, javaWarm); err != nil {
 		return nil, err
 	}
-	first, err := r.reading(ctx, p)
+	first, err := r.reading(ctx, usage)
 	if err != nil {
 		return nil, err
 	}
 	if err := wait(ctx, p, javaFor); err != nil {
 		return nil, err
 	}
-	last, err := r.reading(ctx, p)
+	last, err := r.reading(ctx, usage)
 	if err != nil {
 		return nil, err
 	}
@@ -174,13 +174,13 @@ type reading struct {
 	proc.Usage
 }
 
-func (r *Run) reading(ctx context.Context, p *proc.Process) (reading, error) {
+func (r *Run) reading(ctx context.Context, usage func() (proc.Usage, error)) (reading, error) {
 	c, err := r.counters(ctx)
 	if err != nil {
 		return reading{}, err
 	}
 	now := reading{at: time.Now(), taken: c["EventTakeSuccessCount"]}
-	now.Usage, err = proc.ReadUsage(p.PID())
+	now.Usage, err = usage()
 	return now, err
 }
 

@@ -106,7 +106,7 @@ func PostsAgainstJava(s Settings, java JavaFlume, body int) Scenario {
 			if err := load.Say("go"); err != nil {
 				return nil, err
 			}
-			return readCounters(ctx, r, p)
+			return readCounters(ctx, r, p, usageOf(p))
 		},
 	}
 }

@@ -51,6 +51,9 @@ type Program struct {
 	// Spec writes whatever configuration the program needs into the run's
 	// directory and says how to start it.
 	Spec func(r *Run) (proc.Spec, error)
+	// Front, where a program has two processes, says how to start the one that takes the load and passes it on
+	// to that of Spec. Nil for all others.
+	Front func(r *Run) (proc.Spec, error)
 }
 
 // Settings hold for all scenarios of one invocation.
@@ -106,6 +109,18 @@ func Inputs(s Settings) []Scenario {
 	}
 }
 
+// Hops are the scenarios of two agents of which one passes events on to the other.
+func Hops(s Settings) []Scenario {
+	return []Scenario{
+		Hop(s, "avro", 100),
+		Hop(s, "avro", 1000),
+		Hop(s, "thrift", 100),
+		Hop(s, "thrift", 1000),
+		SecureHop(s, 1000),
+		DurableHop(s, 1000),
+	}
+}
+
 // Large are the scenarios with a backlog of Settings.Backlog bytes.
 func Large(s Settings) []Scenario {
 	return []Scenario{Backlog(s), StagedChannel(s)}
@@ -141,10 +156,14 @@ type Run struct {
 	Shared     string // what Prepare made; the same for all runs of a scenario
 	Port       int    // free, for the program to listen on
 	Monitoring int    // free, for its HTTP monitoring
+	Next       int    // free, for the second process of a program to listen on
 }
 
 // Addr is where the program listens.
 func (r *Run) Addr() string { return fmt.Sprintf("127.0.0.1:%d", r.Port) }
+
+// NextAddr is where the second process of a program listens.
+func (r *Run) NextAddr() string { return fmt.Sprintf("127.0.0.1:%d", r.Next) }
 
 // Out is the directory that the program's output goes to.
 func (r *Run) Out() string { return filepath.Join(r.Dir, "out") }

@@ -102,7 +102,7 @@ func (f flood) measure(ctx context.Context, r *Run) (sample Sample, err error) {
 	}
 	defer func() { err = errors.Join(err, load.Stop(stopGrace)) }()
 
-	sample, err = timeLines(ctx, r, p, load, format, count)
+	sample, err = timeLines(ctx, r, p, usageOf(p), load, format, count)
 	if err != nil {
 		return nil, err
 	}
@@ -142,11 +142,17 @@ func verify(r *Run, format lines.Format, counts []int) error {
 	return verifySize(r.Out(), newlines, format.Content(count))
 }
 
-func timeLines(ctx context.Context, r *Run, p, load *proc.Process, format lines.Format, count int) (Sample, error) {
+// usageOf reads what a program has taken from the machine.
+func usageOf(p *proc.Process) func() (proc.Usage, error) {
+	return func() (proc.Usage, error) { return proc.ReadUsage(p.PID()) }
+}
+
+// timeLines has load send its lines and waits until the output of p has them. usage is read at the beginning and at the end.
+func timeLines(ctx context.Context, r *Run, p *proc.Process, usage func() (proc.Usage, error), load *proc.Process, format lines.Format, count int) (Sample, error) {
 	if _, err := load.Expect(ctx, "ready"); err != nil {
 		return nil, err
 	}
-	before, err := proc.ReadUsage(p.PID())
+	before, err := usage()
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +176,7 @@ func timeLines(ctx context.Context, r *Run, p, load *proc.Process, format lines.
 		return nil, err
 	}
 	elapsed := time.Since(start)
-	after, err := proc.ReadUsage(p.PID())
+	after, err := usage()
 	if err != nil {
 		return nil, err
 	}

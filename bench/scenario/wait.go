@@ -53,8 +53,13 @@ func wait(ctx context.Context, p *proc.Process, d time.Duration) error {
 // awaitListening returns once the program accepts connections. The connection
 // that finds out is closed again at once.
 func awaitListening(ctx context.Context, r *Run, p *proc.Process) error {
+	return awaitAddr(ctx, r, r.Addr(), p)
+}
+
+// awaitAddr is awaitListening for another address than the run's.
+func awaitAddr(ctx context.Context, r *Run, addr string, p *proc.Process) error {
 	err := poll(ctx, p, time.Millisecond, func() (bool, error) {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", r.Addr())
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 		if err != nil {
 			return false, nil // not yet
 		}
@@ -62,7 +67,7 @@ func awaitListening(ctx context.Context, r *Run, p *proc.Process) error {
 		return true, nil
 	})
 	if err != nil {
-		return fmt.Errorf("waiting for %s to accept connections on %s: %w", r.Program.Name, r.Addr(), err)
+		return fmt.Errorf("waiting for %s to accept connections on %s: %w", r.Program.Name, addr, err)
 	}
 	return nil
 }

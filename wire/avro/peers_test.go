@@ -255,19 +255,36 @@ func TestConnectTimeout(t *testing.T) {
 	})
 }
 
-// TestIdleEnd: a client notices that the server has closed an idle connection.
+// TestIdleEnd: a client notices that the server has closed an idle connection: a new one
+// at once, and one that was in use after a moment.
 func TestIdleEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, err := dialTo(t, Options{}, func(s scripted) { s.agree() })
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		synctest.Wait()
-		if c.Active() {
-			t.Error("the connection has ended and the client is taken for a good one")
-		}
-	})
+	for _, calls := range []int{0, 1, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			c, err := dialTo(t, Options{}, func(s scripted) {
+				s.agree()
+				for range calls {
+					serial, _ := s.receive()
+					s.send(serial, "000000")
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			for range calls {
+				if err := c.AppendBatch(t.Context(), batchOf(t, 1, 10, 0), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if calls > 0 {
+				<-time.After(2 * watchEvery)
+			}
+			synctest.Wait()
+			if c.Active() {
+				t.Errorf("the connection has ended after %d calls and the client is taken for a good one", calls)
+			}
+		})
+	}
 }
 
 // TestSlowClients: a request that has begun must arrive in time, one that has not may

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 )
 
 // requestError says that the payload of a frame is not what it should be. The
@@ -229,12 +230,6 @@ func appendString[T string | []byte](p []byte, s T) []byte {
 	return append(appendLong(p, int64(len(s))), s...)
 }
 
-// sizeOfLong returns how many bytes appendLong appends for v, which is not negative.
-func sizeOfLong(v int) int {
-	n := 1
-	for v >= 0x40 {
-		v >>= 7
-		n++
-	}
-	return n
-}
+// sizeOfLong returns how many bytes appendLong appends for v, which is not negative:
+// one has six bits, each further one seven.
+func sizeOfLong(v int) int { return 1 + (bits.Len(uint(v)>>6)+6)/7 }

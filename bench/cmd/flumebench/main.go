@@ -3,9 +3,10 @@
 //
 //	flumebench [flags]          the agent, its parts and bare programs
 //	flumebench inputs [flags]   sources for files, syslog and HTTP; a part of the first
+//	flumebench hop [flags]      two agents, one passing events on to the other, beside Apache Flume too
 //	flumebench large [flags]    the scenarios with a backlog of 10 GiB
 //	flumebench peers [flags]    other agents beside ours, where installed
-//	flumebench all [flags]      all of these but inputs in one report
+//	flumebench all [flags]      all of these but inputs and hop in one report
 //
 // Further words start it in a role of a running benchmark (package roles) and
 // are not for people.
@@ -97,7 +98,7 @@ func write(result *report.Report, o options) error {
 
 func parse(args []string) (options, error) {
 	o := options{set: "own"}
-	if len(args) > 0 && slices.Contains([]string{"inputs", "large", "peers", "all"}, args[0]) {
+	if len(args) > 0 && slices.Contains([]string{"inputs", "hop", "large", "peers", "all"}, args[0]) {
 		o.set, args = args[0], args[1:]
 	}
 	s := &o.settings
@@ -183,6 +184,11 @@ where no other is named. In the scenarios with lines time runs from the first by
 is checked, of the bare program's bytes and newlines are counted. Only what the summary of a scenario calls durable or synced is: other output stays
 in the page cache, which is written out before each run. Each run starts with an empty directory.`
 
+// microOf are the in-process benchmarks that end the report of a set.
+var microOf = map[string]scenario.Benchmarks{
+	"own": scenario.OwnBenchmarks, "all": scenario.OwnBenchmarks, "hop": scenario.HopBenchmarks,
+}
+
 func measure(ctx context.Context, o options) (*report.Report, error) {
 	s := o.settings
 	r := &report.Report{
@@ -212,9 +218,9 @@ func measure(ctx context.Context, o options) (*report.Report, error) {
 		r.Notes = append(r.Notes, sc.Name+": "+sc.Summary)
 		r.Results = append(r.Results, scenario.Execute(ctx, sc, s))
 	}
-	if o.micro && (o.set == "own" || o.set == "all") {
+	if benchmarks, ok := microOf[o.set]; ok && o.micro {
 		s.Log("in-process benchmarks")
-		if r.Micro, err = scenario.Micro(ctx, o.root); err != nil {
+		if r.Micro, err = scenario.Micro(ctx, o.root, benchmarks); err != nil {
 			// The agent was measured all the same, and that took long.
 			r.Results = append(r.Results, report.Result{Scenario: "in-process", Error: err.Error()})
 		}
@@ -229,6 +235,8 @@ func choose(r *report.Report, o options) ([]scenario.Scenario, error) {
 	switch o.set {
 	case "inputs":
 		all = append(scenario.Inputs(s), inputPeers(s)...)
+	case "hop":
+		all = append(scenario.Hops(s), hopPeers(s)...)
 	case "large":
 		all = scenario.Large(s)
 	case "peers":
@@ -275,4 +283,16 @@ func inputPeers(s scenario.Settings) []scenario.Scenario {
 		return nil
 	}
 	return []scenario.Scenario{scenario.PostsAgainstJava(s, java, 512), scenario.PostsAgainstJava(s, java, 128)}
+}
+
+// hopPeers are scenarios like those of Hops beside another agent, if that is there.
+func hopPeers(s scenario.Settings) []scenario.Scenario {
+	java, ok := scenario.FindJavaFlume()
+	if !ok {
+		return nil
+	}
+	return []scenario.Scenario{
+		scenario.HopAgainstJava(s, java, "avro", 100, 10), scenario.HopAgainstJava(s, java, "avro", 1000, 10),
+		scenario.HopAgainstJava(s, java, "thrift", 100, 5), scenario.HopAgainstJava(s, java, "thrift", 1000, 5),
+	}
 }

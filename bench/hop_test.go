@@ -1,0 +1,162 @@
+//go:build linux
+
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/flume-go/flume/bench/proc"
+	"github.com/flume-go/flume/component"
+	"github.com/flume-go/flume/event"
+	"github.com/flume-go/flume/flow"
+)
+
+// anonymous is a sink that is not told where events come from.
+type anonymous struct{ flow.Sink }
+
+// Deliver implements flow.Sink.
+func (s anonymous) Deliver(ctx context.Context, b *event.Batch) error {
+	view := b.View(0, b.Len())
+	defer view.Release()
+	view.DropOrigin()
+	return s.Sink.Deliver(ctx, view)
+}
+
+// Open implements flow.Lifecycle.
+func (s anonymous) Open(ctx context.Context) error { return s.Sink.(flow.Lifecycle).Open(ctx) }
+
+// Close implements flow.Lifecycle.
+func (s anonymous) Close(ctx context.Context) error { return s.Sink.(flow.Lifecycle).Close(ctx) }
+
+// noting is an emitter that counts events, and those that have an identity.
+type noting struct {
+	flow.Emitter
+	events, named atomic.Int64
+}
+
+// Emit implements flow.Emitter.
+func (n *noting) Emit(ctx context.Context, b *event.Batch) error {
+	n.events.Add(int64(b.Len()))
+	if _, ok := b.Origin(); ok {
+		n.named.Add(int64(b.Len()))
+	}
+	return n.Emitter.Emit(ctx, b)
+}
+
+// hopRig is two pipelines: a file channel, the avro sink, the avro source, and another file channel.
+type hopRig struct {
+	front, back *rig
+	arrived     *noting
+}
+
+func fileChannel(tb testing.TB) flow.Channel {
+	tb.Helper()
+	dir := tb.TempDir()
+	return decode[flow.Channel](tb, component.KindChannel, "file", "c1", nil,
+		"checkpointDir", filepath.Join(dir, "checkpoint"), "dataDirs", filepath.Join(dir, "data"), "transactionCapacity", "1000")
+}
+
+// newHopRig has batches of that many events on the hop. identity says whether the sink tells which events it sends.
+func newHopRig(tb testing.TB, batch int, identity bool) hopRig {
+	tb.Helper()
+	port := freePort(tb)
+	back := newRigWith(tb, fileChannel(tb))
+	source := decode[flow.Source](tb, component.KindSource, "avro", "r1", nil, "bind", "127.0.0.1", "port", port)
+	ctx, cancel := context.WithCancel(tb.Context())
+	ended := make(chan error, 1)
+	arrived := &noting{Emitter: back.emitter}
+	go func() { ended <- source.Run(ctx, arrived) }()
+	tb.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			tb.Errorf("the source ended with %v", err)
+		}
+	})
+	sink := decode[flow.Sink](tb, component.KindSink, "avro", "k1", nil,
+		"hostname", "127.0.0.1", "port", port, "batch-size", strconv.Itoa(batch))
+	if !identity {
+		sink = anonymous{sink}
+	}
+	return hopRig{newRigTo(tb, fileChannel(tb), sink, batch), back, arrived}
+}
+
+// freePort finds a port that nobody listens on.
+func freePort(tb testing.TB) string {
+	tb.Helper()
+	l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return port
+}
+
+// pass emits so many batches and waits until the second sink has them all.
+func (h hopRig) pass(tb testing.TB, batches int) {
+	tb.Helper()
+	for range batches {
+		if err := h.front.emit(tb.Context()); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for h.front.channel.Stats().Events+h.back.channel.Stats().Events > 0 {
+		select {
+		case <-tick.C:
+		case <-tb.Context().Done():
+			tb.Fatal(context.Cause(tb.Context()))
+		}
+	}
+}
+
+// BenchmarkDurableHop is an event of bodyBytes from one file channel to another by the avro protocol, with the identity that keeps it from
+// being stored twice, and without. One operation is one event; the processor time is that of both ends.
+func BenchmarkDurableHop(b *testing.B) {
+	for _, batch := range []int{100, 1000} {
+		for _, identity := range []bool{true, false} {
+			b.Run(fmt.Sprintf("batch=%d/identity=%t", batch, identity), func(b *testing.B) {
+				h := newHopRig(b, batch, identity)
+				h.pass(b, 100) // segments are made, and the sink is connected
+				b.ReportAllocs()
+				before := processorTime(b)
+				b.ResetTimer()
+				h.pass(b, max(1, b.N/batchEvents))
+				b.StopTimer()
+				b.ReportMetric(float64((processorTime(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+			})
+		}
+	}
+}
+
+func processorTime(tb testing.TB) time.Duration {
+	tb.Helper()
+	u, err := proc.ReadUsage(os.Getpid())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return u.CPU
+}
+
+// TestHopRig passes events on with identity and without, so that the benchmark compares what it says.
+func TestHopRig(t *testing.T) {
+	for identity, want := range map[bool]int64{true: 3 * batchEvents, false: 0} {
+		h := newHopRig(t, 1000, identity)
+		h.pass(t, 3)
+		if events, named := h.arrived.events.Load(), h.arrived.named.Load(); events != 3*batchEvents || named != want {
+			t.Errorf("identity %t: %d events arrived, %d of them with one; want %d and %d", identity, events, named, 3*batchEvents, want)
+		}
+	}
+}

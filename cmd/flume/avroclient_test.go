@@ -170,7 +170,9 @@ func TestAvroClientDirectory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	r.mu.Lock()
 	r.refuse = 3
+	r.mu.Unlock()
 	code, output := pipe(t, dir, binary, "", "avro-client", "-P", "client", "--dirname", "spool")
 	if code != exitFail || !strings.Contains(output, "after 10 events") {
 		t.Errorf("exit code %d:\n%s", code, output)

@@ -92,6 +92,10 @@ func rotateServer(t *testing.T, site *harness.Site, script string) {
 `, script)))
 	for range serverRotations {
 		pass(t.Context(), 200*time.Millisecond)
+		harness.Eventually(t, 30*time.Second, "the log to have a line, as an empty one is not rotated", func() bool {
+			info, err := os.Stat(site.Path("logs/access.log"))
+			return err == nil && info.Size() > 0
+		})
 		out, status := harness.RunProgram(t, harness.Program{Argv: []string{"logrotate", "-f", "-s", site.Path("logrotate.state"), conf}, Dir: site.Dir("logs")})
 		if status != 0 {
 			t.Fatalf("logrotate ended with status %d:\n%s", status, out)

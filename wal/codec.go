@@ -111,7 +111,7 @@ func (e *encodedPut) encode(b *event.Batch, now int64, room int, m *mark) error 
 	if room == 0 {
 		e.crc = checksum(p)
 		for _, piece := range e.bodies {
-			e.crc = crc32.Update(e.crc, castagnoli, piece)
+			e.crc = crc32.Update(e.crc, crc32.IEEETable, piece)
 		}
 	}
 	return nil

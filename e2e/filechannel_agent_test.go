@@ -36,12 +36,12 @@ func startVictim(t testing.TB, dir, conf string, monitor int) *victim {
 		"-Dflume.monitoring.type=http", "-Dflume.monitoring.bind=127.0.0.1", "-Dflume.monitoring.port="+strconv.Itoa(monitor))
 	v.cmd.Dir = dir
 	v.cmd.Stdout, v.cmd.Stderr = &v.log, &v.log
-	if err := v.cmd.Start(); err != nil {
-		t.Fatalf("starting the agent: %v", err)
+	if err := harness.StartChild(v.cmd); err != nil {
+		t.Fatalf("the agent: %v", err)
 	}
 	go func() {
 		defer close(v.done)
-		_ = v.cmd.Wait() // the status is in ProcessState
+		_ = harness.WaitChild(v.cmd) // the status is in ProcessState
 	}()
 	return v
 }

@@ -49,7 +49,7 @@ func mount(t *testing.T, dir string, args ...string) {
 // command runs a program that must succeed.
 func command(t *testing.T, name string, args ...string) {
 	t.Helper()
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+	if out, err := harness.RunChild(exec.Command(name, args...)); err != nil {
 		t.Fatalf("%s %s: %v\n%s(mounting a file system takes root's rights; without them run the tests with -skip FileChannelFullDisk)",
 			name, strings.Join(args, " "), err, out)
 	}

@@ -24,9 +24,10 @@ import (
 //
 // Safe for concurrent use.
 type hop struct {
-	host string
-	to   string // the next agent
-	ln   net.Listener
+	host  string
+	to    string // the next agent
+	ln    net.Listener
+	first int // so many pieces of a connection's answers belong to handshakes
 
 	mu     sync.Mutex
 	proxy  *toxiproxy.Proxy
@@ -52,7 +53,7 @@ type hopTotals struct {
 // link is one connection.
 type link struct {
 	sender, receiver net.Conn
-	answers          int // pieces of answers so far; the first belongs to the handshake
+	answers          int // pieces of answers so far
 }
 
 func (l *link) close() {
@@ -61,13 +62,16 @@ func (l *link) close() {
 }
 
 // newHop returns a hop to a port of a host, which the hop is on, too. It lives as long as the test.
-func newHop(t *testing.T, host string, port int) *hop {
+func newHop(t *testing.T, host string, port int, cover hopCover) *hop {
 	t.Helper()
 	ln, err := net.Listen("tcp", host+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &hop{host: host, to: fmt.Sprintf("%s:%d", host, port), ln: ln, links: make(map[*link]bool)}
+	h := &hop{host: host, to: fmt.Sprintf("%s:%d", host, port), ln: ln, first: 1, links: make(map[*link]bool)}
+	if cover.tls {
+		h.first = 2
+	}
 	if err := h.newProxy(); err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +172,7 @@ func (h *hop) judge(l *link, n int) (pass int, cut bool) {
 	defer h.mu.Unlock()
 	l.answers++
 	switch {
-	case l.answers == 1:
+	case l.answers <= h.first:
 		return n, false
 	case h.holds:
 		h.totals.cuts++

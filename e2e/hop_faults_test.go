@@ -25,29 +25,38 @@ const hopsAtOnce = 100
 // With avro and file channels every event that a client was told is stored arrives once; with thrift, which has no place for the identity
 // of events, and with memory channels, at least once, and twice only what was under way when a connection ended.
 //
-// FLUME_HOPS is the number of histories, FLUME_HOP_SEED repeats the settings and faults of a run.
+// FLUME_HOPS is about the number of histories with avro and file channels, half of them over TLS, half of them compressed; there are some
+// more of the other kinds. FLUME_HOP_SEED repeats the settings and faults of a run.
 func TestHopFaults(t *testing.T) {
 	zerolog.SetGlobalLevel(zerolog.Disabled) // of toxiproxy
 	histories := environment(t, "FLUME_HOPS", 60)
 	seed := uint64(environment(t, "FLUME_HOP_SEED", int(rand.Uint32()>>1)+1))
 	t.Logf("FLUME_HOPS=%d FLUME_HOP_SEED=%d", histories, seed)
-	for _, k := range []struct {
-		hopKind
-		histories int
-	}{
-		{hopKind{"avro", "file"}, histories},
-		{hopKind{"thrift", "file"}, max(histories/10, 10)},
-		{hopKind{"avro", "memory"}, max(histories/10, 10)},
-	} {
+	for _, k := range hopKinds {
 		t.Run(k.String(), func(t *testing.T) {
 			t.Parallel()
-			hopRun(t, k.hopKind, k.histories, seed)
+			hopRun(t, k.hopKind, k.share, max(k.share*histories/100, 10), seed)
 		})
 	}
 }
 
+// hopKinds are what there are chains of, each with its share of FLUME_HOPS, in per cent.
+var hopKinds = []struct {
+	hopKind
+	share int
+}{
+	{hopKind{"avro", "file", hopCover{}}, 25},
+	{hopKind{"avro", "file", hopCover{tls: true}}, 25},
+	{hopKind{"avro", "file", hopCover{deflate: true}}, 25},
+	{hopKind{"avro", "file", hopCover{deflate: true, tls: true}}, 25},
+	{hopKind{"thrift", "file", hopCover{}}, 5},
+	{hopKind{"thrift", "file", hopCover{tls: true}}, 5},
+	{hopKind{"avro", "memory", hopCover{}}, 5},
+	{hopKind{"avro", "memory", hopCover{deflate: true, tls: true}}, 5},
+}
+
 // hopRun runs so many histories, on as many chains at a time as tests run in parallel.
-func hopRun(t *testing.T, kind hopKind, histories int, seed uint64) {
+func hopRun(t *testing.T, kind hopKind, share, histories int, seed uint64) {
 	var (
 		mu  sync.Mutex
 		sum hopReport
@@ -62,7 +71,7 @@ func hopRun(t *testing.T, kind hopKind, histories int, seed uint64) {
 				w := newHopWorld(t, kind, seed)
 				t.Cleanup(func() {
 					if t.Failed() {
-						t.Logf("repeat with FLUME_HOPS=%d FLUME_HOP_SEED=%d in %s", n, seed, kind)
+						t.Logf("repeat with FLUME_HOPS=%d FLUME_HOP_SEED=%d in %s", (100*n+share-1)/share, seed, kind)
 					}
 				})
 				w.run(t, n)
@@ -72,7 +81,7 @@ func hopRun(t *testing.T, kind hopKind, histories int, seed uint64) {
 			})
 		}
 	})
-	t.Logf("in %v: %s", time.Since(start).Round(time.Second), sum)
+	t.Logf("%s, in %v: %s", kind, time.Since(start).Round(time.Second), sum)
 	if kind.once() && sum.repeated == 0 && sum.hops.cuts > 10 {
 		t.Error("answers were lost, and no repeat was suppressed: the test proves nothing")
 	}

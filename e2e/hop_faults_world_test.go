@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -23,9 +24,23 @@ import (
 type hopKind struct {
 	wire    string // avro or thrift: between the agents
 	channel string // file or memory
+	cover   hopCover
 }
 
-func (k hopKind) String() string { return k.wire + " and " + k.channel }
+// hopCover is what the bytes between the agents are wrapped in.
+type hopCover struct{ deflate, tls bool }
+
+// String returns a name without a comma: it becomes part of names of folders, of which properties take lists.
+func (k hopKind) String() string {
+	name := k.wire + " and " + k.channel
+	if k.cover.deflate {
+		name += " deflated"
+	}
+	if k.cover.tls {
+		name += " over TLS"
+	}
+	return name
+}
 
 // once reports whether a repeat is suppressed.
 func (k hopKind) once() bool { return k.wire == "avro" && k.channel == "file" }
@@ -40,6 +55,7 @@ type hopWorld struct {
 	kind   hopKind
 	rng    *rand.Rand
 	book   *hopBook
+	certs  harness.Certificates // of its agents, if they speak TLS
 	nodes  [3]*hopNode
 	hops   [2]*hop
 	lives  []*hopLife
@@ -64,7 +80,8 @@ type hopLife struct {
 }
 
 func newHopWorld(t *testing.T, kind hopKind, seed uint64) *hopWorld {
-	w := &hopWorld{kind: kind, rng: rand.New(rand.NewPCG(seed, 1)), book: &hopBook{ledger: ledger{seed: seed}}}
+	own := uint64(crc32.ChecksumIEEE([]byte(kind.String()))) // faults differ from kind to kind
+	w := &hopWorld{kind: kind, rng: rand.New(rand.NewPCG(seed, own)), book: &hopBook{ledger: ledger{seed: seed}}}
 	root, host := t.TempDir(), ownHost()
 	for i := range w.nodes {
 		w.nodes[i] = &hopNode{dir: filepath.Join(root, strconv.Itoa(i)), host: host, port: 4141 + i, metric: harness.FreePort(t)}
@@ -73,7 +90,10 @@ func newHopWorld(t *testing.T, kind hopKind, seed uint64) *hopWorld {
 		}
 	}
 	for i := range w.hops {
-		w.hops[i] = newHop(t, host, w.nodes[i+1].port)
+		w.hops[i] = newHop(t, host, w.nodes[i+1].port, kind.cover)
+	}
+	if kind.cover.tls {
+		w.certs = harness.MakeCertificates(t, host)
 	}
 	t.Cleanup(func() {
 		for _, n := range w.nodes {
@@ -103,12 +123,14 @@ func (w *hopWorld) start(t *testing.T, i int) {
 	pick := func(n ...int) int { return n[w.rng.IntN(len(n))] }
 	n := w.nodes[i]
 	n.batch, n.repeated = pick(1, 10, 100, 500), 0
-	source := w.kind.wire
-	if i == 0 {
-		source = "avro" // the clients'
-	}
 	var c topology
-	c.source("s", "c", "type = "+source, "bind = "+n.host, fmt.Sprintf("port = %d", n.port))
+	if i == 0 {
+		c.source("s", "c", "type = avro") // the clients'
+	} else {
+		c.source("s", "c", "type = "+w.kind.wire)
+		c.add("sources", "s", w.coverOfSource()...)
+	}
+	c.add("sources", "s", "bind = "+n.host, fmt.Sprintf("port = %d", n.port))
 	if w.kind.channel == "file" {
 		c.channel("c", "type = file", "checkpointDir = "+filepath.Join(n.dir, "checkpoint"), "dataDirs = "+filepath.Join(n.dir, "data"),
 			fmt.Sprintf("capacity = %d", pick(3000, 1_000_000)), "transactionCapacity = 2000", "checkpointInterval = 1000",
@@ -123,12 +145,37 @@ func (w *hopWorld) start(t *testing.T, i int) {
 			"sink.serializer = header_and_text", fmt.Sprintf("sink.batchSize = %d", n.batch))
 	} else {
 		for k := range 1 + w.rng.IntN(2) {
-			c.sink(fmt.Sprintf("k%d", k), "c", "type = "+w.kind.wire, "hostname = "+n.host, fmt.Sprintf("port = %d", w.hops[i].port()),
+			name := fmt.Sprintf("k%d", k)
+			c.sink(name, "c", "type = "+w.kind.wire, "hostname = "+n.host, fmt.Sprintf("port = %d", w.hops[i].port()),
 				fmt.Sprintf("batch-size = %d", n.batch), "connect-timeout = 1000", "request-timeout = 1000")
+			c.add("sinks", name, w.coverOfSink()...)
 		}
 		w.hops[i].connectsWith(n.batch)
 	}
 	n.victim = startVictim(t, n.dir, c.String(), n.metric)
+}
+
+// coverOfSource returns the properties of sources between the agents.
+func (w *hopWorld) coverOfSource() (settings []string) {
+	if w.kind.cover.deflate {
+		settings = append(settings, "compression-type = deflate")
+	}
+	if w.kind.cover.tls {
+		settings = append(settings, "ssl = true", "keystore = "+w.certs.ServerStore, "keystore-password = "+w.certs.Password,
+			"keystore-type = PKCS12")
+	}
+	return settings
+}
+
+// coverOfSink returns the properties of sinks between the agents.
+func (w *hopWorld) coverOfSink() (settings []string) {
+	if w.kind.cover.deflate {
+		settings = append(settings, "compression-type = deflate")
+	}
+	if w.kind.cover.tls {
+		settings = append(settings, "ssl = true", "truststore = "+w.certs.Authority, "truststore-type = PEM", "verify-hostname = true")
+	}
+	return settings
 }
 
 // kill ends an agent as kill -9 does.

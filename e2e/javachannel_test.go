@@ -237,7 +237,7 @@ func makeKeys(t *testing.T, root string) string {
 	for alias, bits := range map[string]string{"k1": "128", "k2": "256"} {
 		cmd := exec.Command("keytool", "-genseckey", "-alias", alias, "-keyalg", "AES", "-keysize", bits,
 			"-storetype", "JCEKS", "-keystore", store, "-storepass", password, "-keypass", password)
-		if out, err := cmd.CombinedOutput(); err != nil {
+		if out, err := harness.RunChild(cmd); err != nil {
 			t.Fatalf("making key %s: %v\n%s", alias, err, out)
 		}
 	}

@@ -40,7 +40,8 @@ func kerberosReceiver(listeners []listener, principal, keytab string) string {
 	return c.String()
 }
 
-// kerberosSender is an agent with thrift sinks that say who they are, behind netcat sources.
+// kerberosSender is an agent with thrift sinks that say who they are, behind netcat sources. A property in more replaces
+// one of these.
 func kerberosSender(listeners []listener, keytab string, more ...string) string {
 	var c topology
 	for _, l := range listeners {

@@ -13,12 +13,15 @@ import (
 	"github.com/flume-go/flume/e2e/harness"
 )
 
-// groups are sink groups of one agent with two sinks each, towards two other agents.
-var groups = []struct {
+// sinkGroup is a group of two sinks of one agent, towards two other agents.
+type sinkGroup struct {
 	name, sink string
 	processor  []string
-	want       string // who gets the events, one after the other, as TestPeersGroups tells
-}{
+	want       string // what the test that uses the group tells of it
+}
+
+// groups are those of TestPeersGroups, which tells who gets the events, one after the other.
+var groups = []sinkGroup{
 	{
 		"failover-avro", "avro", []string{"type = failover", "priority.failover-avro-1 = 10", "priority.failover-avro-2 = 5", "maxpenalty = 1000"},
 		"both 111111 second 2222 back 1111",
@@ -36,7 +39,7 @@ var groups = []struct {
 
 // groupsSender is an agent whose sinks take one event at a time. They wait long for it, so that the turn does not
 // pass on meanwhile.
-func groupsSender(first, second *harness.Site) string {
+func groupsSender(groups []sinkGroup, first, second *harness.Site) string {
 	var (
 		c     topology
 		names []string
@@ -60,7 +63,7 @@ func groupsSender(first, second *harness.Site) string {
 
 // groupsReceiver is either of the other agents. It writes each event as soon as it arrives; in Apache Flume only a memory
 // channel has its sink wait for the next one. An agent is killed when all that it has is in its files.
-func groupsReceiver() string {
+func groupsReceiver(groups []sinkGroup) string {
 	var c topology
 	for _, g := range groups {
 		c.source(g.name, g.name, "type = "+g.sink, "bind = 127.0.0.1", "port = <port "+g.name+">")
@@ -88,31 +91,51 @@ func TestPeersGroups(t *testing.T) {
 
 // receivers are the two agents and what is known of each group's events.
 type receivers struct {
-	sites [2]*harness.Site
-	sent  map[string]int
-	in    map[string]net.Conn // to the sender's source of each group
+	groups []sinkGroup
+	sites  [2]*harness.Site
+	sent   map[string]int
+	in     map[string]net.Conn // to the sender's source of each group
+}
+
+func newReceivers(t *testing.T, groups []sinkGroup) receivers {
+	return receivers{
+		groups: groups, sites: [2]*harness.Site{harness.NewSite(t), harness.NewSite(t)},
+		sent: make(map[string]int), in: make(map[string]net.Conn),
+	}
+}
+
+// startReceiver starts one of the two agents and waits until it listens.
+func (r *receivers) startReceiver(t *testing.T, s harness.System, i int) *harness.Process {
+	t.Helper()
+	p := cutShort(t, s.Start(t, harness.Launch{Name: "a1", Conf: r.sites[i].Expand(groupsReceiver(r.groups))}))
+	for _, g := range r.groups {
+		harness.Dial(t, r.sites[i].Addr(g.name)).Close()
+	}
+	return p
+}
+
+// startSender starts the agent with the groups, and connects to its sources. The ports of first lead to the first of
+// the two agents.
+func (r *receivers) startSender(t *testing.T, s harness.System, first *harness.Site) {
+	t.Helper()
+	site := harness.NewSite(t)
+	cutShort(t, s.Start(t, harness.Launch{Name: "a1", Conf: site.Expand(groupsSender(r.groups, first, r.sites[1]))}))
+	for _, g := range r.groups {
+		conn := harness.Dial(t, site.Addr(g.name))
+		t.Cleanup(func() { conn.Close() })
+		r.in[g.name] = conn
+	}
 }
 
 func observeGroups(t *testing.T, s, to harness.System) seen {
-	r := receivers{[2]*harness.Site{harness.NewSite(t), harness.NewSite(t)}, make(map[string]int), make(map[string]net.Conn)}
-	conf := groupsReceiver()
-	var agents [2]*harness.Process
-	for i, site := range r.sites {
-		agents[i] = cutShort(t, to.Start(t, harness.Launch{Name: "a1", Conf: site.Expand(conf)}))
-	}
-	r.awaitListeners(t, 0)
-	r.awaitListeners(t, 1)
-	site, got := harness.NewSite(t), make(seen)
-	cutShort(t, s.Start(t, harness.Launch{Name: "a1", Conf: site.Expand(groupsSender(r.sites[0], r.sites[1]))}))
-	for _, g := range groups {
-		r.in[g.name] = harness.Dial(t, site.Addr(g.name))
-		defer r.in[g.name].Close()
-	}
+	r, got := newReceivers(t, groups), make(seen)
+	first := r.startReceiver(t, to, 0)
+	r.startReceiver(t, to, 1)
+	r.startSender(t, s, r.sites[0])
 	r.each(t, got, "both ", 6)
-	kill(t, agents[0])
+	kill(t, first)
 	r.each(t, got, " second ", 4)
-	cutShort(t, to.Start(t, harness.Launch{Name: "a1", Conf: r.sites[0].Expand(conf)}))
-	r.awaitListeners(t, 0)
+	r.startReceiver(t, to, 0)
 	pass(t.Context(), 2*time.Second) // the penalty of the sink that failed
 	for _, g := range groups {
 		// The sink that waits for an event in Apache Flume was chosen before the first agent came back.
@@ -123,17 +146,10 @@ func observeGroups(t *testing.T, s, to harness.System) seen {
 	return got
 }
 
-func (r *receivers) awaitListeners(t *testing.T, i int) {
-	t.Helper()
-	for _, g := range groups {
-		harness.Dial(t, r.sites[i].Addr(g.name)).Close()
-	}
-}
-
 // each sends n events to each group, one after the other, and adds to got who had them.
 func (r *receivers) each(t *testing.T, got seen, phase string, n int) {
 	t.Helper()
-	for _, g := range groups {
+	for _, g := range r.groups {
 		got[g.name] += phase
 		for range n {
 			got[g.name] += r.send(t, g.name)
@@ -182,20 +198,26 @@ func (r *receivers) send(t *testing.T, group string) (who string) {
 // have caused.
 func (r *receivers) flood(t *testing.T) {
 	t.Helper()
-	for _, g := range groups {
+	for _, g := range r.groups {
 		r.post(t, g.name, 200)
 	}
-	for _, g := range groups {
-		var lines map[string]int
-		harness.Poll(deliveryLimit, func() bool {
-			lines = arrived(t, r.sites[0].Dir(g.name))
-			for line, n := range arrived(t, r.sites[1].Dir(g.name)) {
-				lines[line] += n
-			}
-			return len(lines) == r.sent[g.name]
-		})
+	for _, g := range r.groups {
+		lines := r.all(t, g.name)
 		if n := again(lines); len(lines) != r.sent[g.name] || n > 1 {
 			t.Errorf("%s: of %d events %d arrived, %d came again", g.name, r.sent[g.name], len(lines), n)
 		}
 	}
+}
+
+// all waits for everything that was sent to a group, and returns how often each event arrived.
+func (r *receivers) all(t *testing.T, group string) (lines map[string]int) {
+	t.Helper()
+	harness.Poll(deliveryLimit, func() bool {
+		lines = arrived(t, r.sites[0].Dir(group))
+		for line, n := range arrived(t, r.sites[1].Dir(group)) {
+			lines[line] += n
+		}
+		return len(lines) == r.sent[group]
+	})
+	return lines
 }

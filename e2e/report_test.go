@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,7 +33,8 @@ func reported() string {
 	return c.String()
 }
 
-// steady are the counters that do not depend on how often a component polled or on the time.
+// steady are the counters that do not depend on how often a component polled or on the time. All that events
+// change are among them: when these have their values, the others keep theirs.
 var steady = seen{
 	"SOURCE.r1 EventAcceptedCount":       "25",
 	"SOURCE.r1 AppendBatchReceivedCount": "0",
@@ -62,7 +64,14 @@ var steady = seen{
 	"CHANNEL.c2 ChannelCapacity":         "1000",
 	"CHANNEL.c2 ChannelSize":             "2",
 	"CHANNEL.c2 ChannelFillPercentage":   "0.2",
+	"CHANNEL.c2 EventPutAttemptCount":    "2",
+	"CHANNEL.c2 EventPutSuccessCount":    "2",
 	"CHANNEL.c2 EventTakeAttemptCount":   "0",
+	"CHANNEL.c3 ChannelSize":             "0",
+	"CHANNEL.c3 ChannelFillPercentage":   "0.0",
+	"CHANNEL.c3 EventPutAttemptCount":    "4",
+	"CHANNEL.c3 EventPutSuccessCount":    "4",
+	"CHANNEL.c3 EventTakeSuccessCount":   "4",
 	"SINK.k1 EventDrainAttemptCount":     "25",
 	"SINK.k1 EventDrainSuccessCount":     "25",
 	"SINK.k1 ConnectionCreatedCount":     "1",
@@ -73,17 +82,19 @@ var steady = seen{
 	"SINK.k1 Type":                       "SINK",
 }
 
-// settled says whether the counters have reached what steady expects of the last event.
-func settled(got seen) bool {
-	for _, name := range []string{
-		"SOURCE.r1 EventAcceptedCount", "SOURCE.r2 EventAcceptedCount", "SOURCE.r3 EventAcceptedCount",
-		"SINK.k1 EventDrainSuccessCount", "CHANNEL.c2 ChannelSize", "CHANNEL.c1 ChannelSize",
-	} {
-		if got[name] != steady[name] {
-			return false
+// settled says whether all counters have reached what steady expects.
+func settled(got seen) bool { return len(unsettled(got)) == 0 }
+
+// unsettled tells what steady expects and is not so, or not yet.
+func unsettled(got seen) []string {
+	var wrong []string
+	for name, value := range steady {
+		if got[name] != value {
+			wrong = append(wrong, fmt.Sprintf("%s is %q, not %q", name, got[name], value))
 		}
 	}
-	return true
+	slices.Sort(wrong)
+	return wrong
 }
 
 // polled are the counters that grow with every idle poll of a sink.
@@ -123,7 +134,7 @@ func TestJSONReporter(t *testing.T) {
 		base := "http://" + site.Addr("monitor")
 		harness.Dial(t, site.Addr("monitor")).Close()
 		got := make(seen)
-		harness.Eventually(t, deliveryLimit, "the counters of all events", func() bool {
+		harness.Poll(deliveryLimit, func() bool { // those that are wrong are told below
 			got = counters(t, base+"/metrics")
 			return settled(got)
 		})
@@ -210,7 +221,6 @@ func TestGanglia30(t *testing.T) {
 func compareGanglia(t *testing.T, old bool) {
 	t.Helper()
 	want := ganglia(old)
-	const final = "value flume.SINK.k1.EventDrainSuccessCount"
 	differential(t, want, func(t *testing.T, s harness.System) seen {
 		site := harness.NewSite(t)
 		gmond := harness.ListenUDP(t)
@@ -218,16 +228,60 @@ func compareGanglia(t *testing.T, old bool) {
 			"-Dflume.monitoring.type=ganglia", "-Dflume.monitoring.hosts=" + gmond.Addr,
 			"-Dflume.monitoring.pollFrequency=1", "-Dflume.monitoring.isGanglia3=" + strconv.FormatBool(old),
 		}})
-		harness.Eventually(t, deliveryLimit, "packets with the counters of all events", func() bool {
-			return packets(t, gmond.Datagrams())[final] == want[final]
+		settledAt := -1                           // so many datagrams had come when the counters had their last values
+		harness.Poll(deliveryLimit, func() bool { // those that are wrong are told below
+			datagrams := gmond.Datagrams()
+			if settledAt < 0 && settled(reportedValues(t, datagrams)) {
+				settledAt = len(datagrams)
+			}
+			return settledAt >= 0 && roundPassed(t, datagrams, settledAt)
 		})
-		// Two more rounds, so that every metric has its last value.
-		n := len(packets(t, gmond.Datagrams()))
-		harness.Eventually(t, deliveryLimit, "two more rounds of packets", func() bool {
-			return len(gmond.Datagrams()) > 4*n
-		})
+		if settledAt < 0 {
+			t.Errorf("in the packets:\n%s", strings.Join(unsettled(reportedValues(t, gmond.Datagrams())), "\n"))
+		}
 		return packets(t, gmond.Datagrams())
 	})
+}
+
+// reportedValues reads the newest packets of all metrics as "component attribute" to text.
+func reportedValues(t *testing.T, datagrams [][]byte) seen {
+	t.Helper()
+	got := make(seen)
+	for _, d := range datagrams {
+		p := parsePacket(t, d)
+		if p.meta {
+			continue
+		}
+		value := p.fields[len(p.fields)-1]
+		if p.fields[0] == "0" {
+			value = p.fields[3]
+		}
+		if i := strings.LastIndexByte(p.metric, '.'); i >= 0 {
+			got[p.metric[:i]+" "+p.metric[i+1:]] = mask(strings.Trim(value, `"`))
+		}
+	}
+	return got
+}
+
+// roundPassed says whether a whole round of the reporter lies behind the first n datagrams: whatever came twice
+// since then was preceded by everything that the reporter has.
+func roundPassed(t *testing.T, datagrams [][]byte, n int) bool {
+	t.Helper()
+	since := make(map[string]int)
+	for i, d := range datagrams {
+		p := parsePacket(t, d)
+		key := fmt.Sprint(p.meta, p.metric)
+		since[key] += 0
+		if i >= n {
+			since[key]++
+		}
+	}
+	for _, times := range since {
+		if times < 2 {
+			return false
+		}
+	}
+	return true
 }
 
 // ganglia is what some of the packets must say: fields in their order, strings quoted.
@@ -252,33 +306,49 @@ func packets(t *testing.T, datagrams [][]byte) seen {
 	t.Helper()
 	got := make(seen)
 	for _, d := range datagrams {
-		fields, err := xdr(d)
-		if err != nil {
-			t.Fatalf("packet %x: %v", d, err)
-		}
-		// In the old format the metric's name follows the host's in one field.
-		kind, metric := "value ", 2
-		if fields[0] == "128" {
-			kind = "meta "
-		}
-		host, name, ok := strings.Cut(strings.Trim(fields[metric], `"`), "flume.")
-		if !ok {
-			t.Fatalf("packet without a metric of Flume's: %v", fields)
-		}
-		if host == "" {
-			host = strings.Trim(fields[1], `"`)
-		}
-		if dot := strings.LastIndexByte(name, '.'); dot >= 0 && beyond(name[:dot], name[dot+1:]) {
+		p := parsePacket(t, d)
+		if dot := strings.LastIndexByte(p.metric, '.'); dot >= 0 && beyond(p.metric[:dot], p.metric[dot+1:]) {
 			continue
 		}
-		name = "flume." + name
-		text := strings.Replace(strings.Join(fields, " "), `"`+strings.TrimSuffix(host, "."), `"<host>`, 1)
-		if polled(name) && kind == "value " {
+		kind := "value "
+		if p.meta {
+			kind = "meta "
+		}
+		text := strings.Replace(strings.Join(p.fields, " "), `"`+p.host, `"<host>`, 1)
+		if polled(p.metric) && !p.meta {
 			text = "<polls>"
 		}
-		got[kind+name] = mask(text)
+		got[kind+"flume."+p.metric] = mask(text)
 	}
 	return got
+}
+
+// packet is a datagram of the Ganglia reporter.
+type packet struct {
+	fields []string // as xdr returns them
+	meta   bool     // it describes the metric and does not have its value
+	metric string   // component and attribute with a dot in between
+	host   string   // the sender's
+}
+
+// parsePacket takes a datagram apart, which must be one of Flume's.
+func parsePacket(t *testing.T, datagram []byte) packet {
+	t.Helper()
+	fields, err := xdr(datagram)
+	if err != nil {
+		t.Fatalf("packet %x: %v", datagram, err)
+	}
+	p := packet{fields: fields, meta: fields[0] == "128"}
+	// In the old format the metric's name follows the host's in one field.
+	var ok bool
+	if p.host, p.metric, ok = strings.Cut(strings.Trim(fields[2], `"`), "flume."); !ok {
+		t.Fatalf("packet without a metric of Flume's: %v", fields)
+	}
+	if p.host == "" {
+		p.host = strings.Trim(fields[1], `"`)
+	}
+	p.host = strings.TrimSuffix(p.host, ".")
+	return p
 }
 
 // xdr splits a packet into its integers and strings. Every Flume packet can be told apart by its first

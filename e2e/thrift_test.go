@@ -156,7 +156,7 @@ func runThrift(t *testing.T, argv ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), thriftLimit)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput()
+	out, err := harness.RunChild(exec.CommandContext(ctx, argv[0], argv[1:]...))
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", strings.Join(argv, " "), err, out)
 	}

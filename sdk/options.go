@@ -54,8 +54,8 @@ type Options struct {
 
 	// BatchSize is the most events of one call: 100.
 	BatchSize int
-	// ConnectTimeout limits connecting, TLS included, and with Avro the writing of each
-	// call: 20 seconds.
+	// ConnectTimeout limits connecting, TLS and Kerberos included, and with Avro the
+	// writing of each call: 20 seconds.
 	ConnectTimeout time.Duration
 	// RequestTimeout limits a call, with Avro the wait for its answer: 20 seconds.
 	RequestTimeout time.Duration
@@ -85,6 +85,10 @@ type Options struct {
 	// MaxConnections is the most connections to one agent at a time: 5. Thrift only:
 	// with Avro all calls share one.
 	MaxConnections int
+
+	// Kerberos, if not nil, is who the client says it is, and who the sources must be.
+	// Thrift only.
+	Kerberos *Kerberos
 
 	// Dial makes connections; nil is a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -149,11 +153,17 @@ func (o *Options) check() error {
 	case o.Deflate && o.Protocol != Avro:
 		return errors.New("thrift sources take nothing compressed; use Avro, or leave out Deflate")
 	}
-	// Stores that cannot be read are better told now than with the first event.
+	// Stores and keytabs that cannot be read are better told now than with the first event.
 	if _, err := o.tlsFor("localhost"); err != nil {
 		return err
 	}
-	return nil
+	if o.Kerberos == nil {
+		return nil
+	}
+	if o.Protocol == Avro {
+		return errors.New("avro sources know no Kerberos; use Thrift, or leave out Kerberos")
+	}
+	return o.Kerberos.check()
 }
 
 // fill puts defaults where nothing is given.
@@ -205,6 +215,9 @@ func (o *Options) calls() *rpc.Options {
 	}
 	if o.Protocol == ThriftBinary {
 		r.Protocol = thrift.Binary
+	}
+	if o.Kerberos != nil {
+		r.Kerberos = o.Kerberos.identity()
 	}
 	return r
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flume-go/flume/component"
+	"github.com/flume-go/flume/internal/gss"
 	"github.com/flume-go/flume/internal/rpc"
 	"github.com/flume-go/flume/internal/tlsconf"
 	"github.com/flume-go/flume/internal/vfs"
@@ -35,7 +36,10 @@ type properties struct {
 	Compression      string            `flume:"compression-type" default:"none" doc:"deflate to compress with Avro."`
 	CompressionLevel int               `flume:"compression-level" default:"6" min:"0" max:"9" lenient:"true" doc:"How hard to compress, from 1 to 9; 0 does not."`
 	DeflateInsideTLS bool              `flume:"deflate-inside-tls" default:"false" doc:"With both: whether the compressed stream is inside TLS, for sources of Apache Flume up to 1.9."`
-	Kerberos         bool              `flume:"kerberos" default:"false" doc:"Whether a thrift client says who it is by Kerberos, which this library cannot."`
+	Kerberos         bool              `flume:"kerberos" default:"false" doc:"Whether a thrift client says who it is by Kerberos (SASL mechanism GSSAPI), and wants the same of the source."`
+	ClientPrincipal  string            `flume:"client-principal" doc:"Kerberos principal of the client. _HOST in it stands for this machine's canonical name."`
+	ClientKeytab     string            `flume:"client-keytab" doc:"File with the keys of client-principal."`
+	ServerPrincipal  string            `flume:"server-principal" doc:"Kerberos principal of the source, service/host@REALM. _HOST stands for the name of this machine, not of the source's."`
 	MaxIOWorkers     string            `flume:"maxIoWorkers" doc:"No effect: a client needs no pool of threads."`
 	tlsconf.ClientConfig
 }
@@ -102,6 +106,7 @@ func Parse(props map[string]string) (o Options, warnings []string, err error) {
 	p.common()
 	p.balancing()
 	p.thrift()
+	p.kerberos()
 	p.compression()
 	p.tls()
 	if err := errors.Join(p.errs...); err != nil {
@@ -222,9 +227,33 @@ func (p *parser) thrift() {
 	case !strings.EqualFold(p.Protocol, "compact"):
 		p.warn("protocol: there is no protocol %q, compact is used; write compact or binary", p.Protocol)
 	}
-	if p.Kerberos {
-		p.fail("kerberos: this library has no Kerberos; use TLS (ssl = true)")
+}
+
+// kerberos takes the properties of Apache Flume's secure client, which New checks with
+// the keytab.
+func (p *parser) kerberos() {
+	given := []struct{ key, value string }{
+		{"client-principal", p.ClientPrincipal}, {"client-keytab", p.ClientKeytab}, {"server-principal", p.ServerPrincipal},
 	}
+	if p.Kerberos && p.o.Protocol == Avro {
+		p.warn("kerberos: has no effect with client.type %s, nobody says who they are; use client.type thrift, or TLS with a key store", p.Type)
+		return
+	}
+	for _, g := range given {
+		switch {
+		case !p.Kerberos && g.value != "":
+			p.warn("%s: has no effect without kerberos = true", g.key)
+		case p.Kerberos && g.value == "":
+			p.fail("%s: is needed with kerberos = true", g.key)
+		}
+	}
+	if !p.Kerberos {
+		return
+	}
+	if server, err := gss.ParsePrincipal(p.ServerPrincipal); err == nil && server.Host() == "" {
+		p.fail("server-principal: %q has no host; write service/host@REALM", p.ServerPrincipal)
+	}
+	p.o.Kerberos = &Kerberos{Principal: p.ClientPrincipal, Keytab: p.ClientKeytab, Server: p.ServerPrincipal}
 }
 
 func (p *parser) compression() {

@@ -69,6 +69,12 @@ func TestParse(t *testing.T) {
 			o.Hosts, o.Strategy, o.Backoff = []string{"a:1", "b:2"}, Random, true
 		}), nil},
 		{one + "maxBackoff=long", base(func(*Options) {}), []string{"maxBackoff"}},
+		{one + "client.type=thrift;kerberos=true;client-principal=c;client-keytab=k;server-principal=flume/a@R", base(func(o *Options) {
+			o.Protocol, o.MaxConnections, o.Kerberos = Thrift, 5, &Kerberos{Principal: "c", Keytab: "k", Server: "flume/a@R"}
+		}), nil},
+		{one + "client.type=thrift;client-keytab=k", base(func(o *Options) { o.Protocol, o.MaxConnections = Thrift, 5 }),
+			[]string{"client-keytab: has no effect without kerberos = true"}},
+		{one + "kerberos=true;client-keytab=k", base(func(*Options) {}), []string{"kerberos: has no effect with client.type default"}},
 		{one + "ssl=yes", base(func(*Options) {}), []string{"ssl"}},
 	} {
 		o, warnings, err := Parse(props(tt.props))
@@ -96,20 +102,21 @@ func TestParseErrors(t *testing.T) {
 	t.Parallel()
 	const one = "hosts=h1;hosts.h1=a:1;"
 	for in, want := range map[string]string{
-		"":                                                    "hosts: is required",
-		"hosts=h1":                                            `the host "h1" has no address`,
-		"hosts=h1;client.type=default_failover":               "none of the hosts has an address",
-		"hosts=h1;hosts.h1=a:b":                               "not of the form host:port",
-		"hosts=h1;hosts.h1=::1:4141":                          "too many colons",
-		one + "client.type=default_failovr":                   `did you mean "default_failover"?`,
-		one + "client.type=org.example.Mine":                  `there is no client "org.example.Mine"`,
-		one + "client.type=default_loadbalance":               "needs at least two",
-		one + "client.type=thrift;request-timeout=soon":       `request-timeout: "soon" is not a number`,
-		one + "client.type=thrift;maxConnections=few":         `maxConnections: "few" is not a number`,
-		one + "client.type=thrift;kerberos=true":              "no Kerberos",
-		one + "ssl=true;truststore=/none;truststore-type=JKS": "reading trust store /none",
-		"hosts=h1 h2;hosts.h1=a:1;hosts.h2=b:2;client.type=default_loadbalance;host-selector=first": `no selector "first"`,
-		"hosts=h1 h2;hosts.h1=a:1;hosts.h2=b:2;client.type=default_loadbalance;maxBackoff=long":     `maxBackoff: "long"`,
+		"":                                              "hosts: is required",
+		"hosts=h1":                                      `the host "h1" has no address`,
+		"hosts=h1;client.type=default_failover":         "none of the hosts has an address",
+		"hosts=h1;hosts.h1=a:b":                         "not of the form host:port",
+		"hosts=h1;hosts.h1=::1:4141":                    "too many colons",
+		one + "client.type=default_failovr":             `did you mean "default_failover"?`,
+		one + "client.type=org.example.Mine":            `there is no client "org.example.Mine"`,
+		one + "client.type=default_loadbalance":         "needs at least two",
+		one + "client.type=thrift;request-timeout=soon": `request-timeout: "soon" is not a number`,
+		one + "client.type=thrift;maxConnections=few":   `maxConnections: "few" is not a number`,
+		one + "client.type=thrift;kerberos=true":        "server-principal: is needed",
+		one + "client.type=thrift;kerberos=true;client-principal=c;client-keytab=k;server-principal=flume@R": "has no host",
+		one + "ssl=true;truststore=/none;truststore-type=JKS":                                                "reading trust store /none",
+		"hosts=h1 h2;hosts.h1=a:1;hosts.h2=b:2;client.type=default_loadbalance;host-selector=first":          `no selector "first"`,
+		"hosts=h1 h2;hosts.h1=a:1;hosts.h2=b:2;client.type=default_loadbalance;maxBackoff=long":              `maxBackoff: "long"`,
 	} {
 		if _, _, err := Parse(props(in)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: the error is %v, want %q", in, err, want)

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/flume-go/flume/internal/vfs"
@@ -223,17 +224,22 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// TestAwaitReply wants requests answered with 200.
+// TestAwaitReply wants requests answered with 200, in whatever pieces that comes.
 func TestAwaitReply(t *testing.T) {
 	for answer, ok := range map[string]bool{
 		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n":                              true,
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n":                                  false,
+		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n":                              false,
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n": true,
 		"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nfull":         false,
 		"": false,
 	} {
-		s := stream{replies: bufio.NewReader(strings.NewReader(answer))}
-		if err := s.await(100); (err == nil) != ok {
-			t.Errorf("awaiting %q = %v", answer, err)
+		whole := io.Reader(strings.NewReader(answer))
+		for _, from := range []io.Reader{whole, iotest.OneByteReader(strings.NewReader(answer))} {
+			s := stream{replies: &replies{from: from}}
+			if err := s.await(100); (err == nil) != ok {
+				t.Errorf("awaiting %q (in one piece: %t) = %v", answer, from == whole, err)
+			}
 		}
 	}
 }

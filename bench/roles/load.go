@@ -1,7 +1,6 @@
 package roles
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"sync"
 
@@ -60,7 +58,7 @@ func load(ctx context.Context, args []string, std Streams) error {
 		defer streams[i].conn.Close()
 		streams[i].answers = *answers
 		if *answers && chosen.Whole() {
-			streams[i].replies = bufio.NewReader(streams[i].conn)
+			streams[i].replies = &replies{from: streams[i].conn}
 		}
 	}
 	if err := std.awaitGo(); err != nil {
@@ -95,9 +93,9 @@ func load(ctx context.Context, args []string, std Streams) error {
 type stream struct {
 	conn    *net.TCPConn
 	sender  *lines.Sender
-	length  int           // of a line
-	answers bool          // each block waits for those to the one before
-	replies *bufio.Reader // of an HTTP server, which answers blocks and not lines; nil elsewhere
+	length  int      // of a line
+	answers bool     // each block waits for those to the one before
+	replies *replies // of an HTTP server, which answers blocks and not lines; nil elsewhere
 }
 
 func connect(ctx context.Context, addr string, format lines.Format, number, count int) (*stream, error) {
@@ -147,7 +145,7 @@ func (s *stream) send() error {
 // await reads the answers to count lines, or that to the request with them.
 func (s *stream) await(count int) error {
 	if s.replies != nil {
-		return s.awaitReply()
+		return s.replies.next()
 	}
 	want := bytes.Repeat(okLine, count)
 	got := make([]byte, len(want))
@@ -156,25 +154,6 @@ func (s *stream) await(count int) error {
 	}
 	if !bytes.Equal(got, want) {
 		return fmt.Errorf("%d lines were not all answered with OK", count)
-	}
-	return nil
-}
-
-// awaitReply reads the answer to a request.
-func (s *stream) awaitReply() error {
-	reply, err := http.ReadResponse(s.replies, nil)
-	if err != nil {
-		return fmt.Errorf("reading the answer to a request: %w", err)
-	}
-	body, err := io.ReadAll(io.LimitReader(reply.Body, answerShown))
-	if err == nil {
-		err = reply.Body.Close()
-	}
-	if err != nil {
-		return fmt.Errorf("reading the answer to a request: %w", err)
-	}
-	if reply.StatusCode != http.StatusOK {
-		return fmt.Errorf("a request was answered with %s: %q", reply.Status, body)
 	}
 	return nil
 }

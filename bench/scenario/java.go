@@ -160,9 +160,16 @@ func readCounters(ctx context.Context, r *Run, p *proc.Process, usage func() (pr
 	if count <= 0 {
 		return nil, fmt.Errorf("%s took no events from its channel for %s", r.Program.Name, javaFor)
 	}
+	used := last.CPU - first.CPU
+	if used <= 0 {
+		return nil, fmt.Errorf("%s took no processor time for %s", r.Program.Name, javaFor)
+	}
+	// What a second of the processor gives is what the programs can be compared by: in a second of time the load generator, where there
+	// is one, takes its share of the processors from each of them.
 	return Sample{
 		{events, count / last.at.Sub(first.at).Seconds()},
-		{cpu, float64((last.CPU - first.CPU).Microseconds()) / count},
+		{perCPU, count / used.Seconds()},
+		{cpu, float64(used.Microseconds()) / count},
 		{peak, mebibytes(last.Peak)},
 	}, nil
 }

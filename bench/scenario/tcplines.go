@@ -20,6 +20,7 @@ var (
 	events   = Metric{"events per second", "1/s"}
 	rate     = Metric{"megabytes per second", "MB/s"}
 	cpu      = Metric{"processor time per event", "µs"}
+	perCPU   = Metric{"events per second of processor time", "1/s"}
 	peak     = Metric{"largest resident memory", "MiB"}
 	duration = Metric{"duration", "s"}
 )

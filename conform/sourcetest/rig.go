@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	patience = 10 * time.Second // for what must happen
-	soon     = 2 * time.Second  // for the end of Run
+	patience  = 10 * time.Second // for what must happen
+	soon      = 2 * time.Second  // for the end of Run
+	lingering = time.Minute      // for what must not happen after it, where time costs nothing
 )
 
 // host is where listening sources listen.
@@ -83,7 +84,7 @@ func (r *rig) close() {
 		c.Close()
 	}
 	if r.s != nil {
-		r.h.settle()
+		r.h.linger()
 		r.s.out.verify()
 		r.s.ledger.mu.Lock()
 		defer r.s.ledger.mu.Unlock()

@@ -204,3 +204,11 @@ func (h *Harness) settle() {
 	}
 	flow.Sleep(context.Background(), 50*time.Millisecond)
 }
+
+// linger returns when whatever a source left behind has had its chance: in a bubble also what a timer is to do.
+func (h *Harness) linger() {
+	if !h.Sockets {
+		flow.Sleep(context.Background(), lingering)
+	}
+	h.settle()
+}

@@ -162,7 +162,8 @@ func TestBrokenSourcesAreFound(t *testing.T) {
 				err := source.Run(ctx, out)
 				b := event.NewBatch()
 				b.AppendCopy([]byte(Text(0)))
-				time.AfterFunc(0, func() { _ = out.Emit(ctx, b); b.Release() })
+				// In a bubble time passes when everything waits, so the suite knows by then that Run has returned.
+				time.AfterFunc(lingering/2, func() { _ = out.Emit(ctx, b); b.Release() })
 				return err
 			}
 		}},
@@ -304,7 +305,7 @@ func TestBrokenListenersAreFound(t *testing.T) {
 				err := source.Run(ctx, out)
 				ln, listenErr := netio.Listen(context.Background(), address)
 				if listenErr == nil {
-					time.AfterFunc(100*time.Millisecond, func() { ln.Close() })
+					t.Cleanup(func() { ln.Close() })
 				}
 				return errors.Join(err, listenErr)
 			}

@@ -130,14 +130,14 @@ input(type="imuxsock" Socket="/run/systemd/journal/syslog" CreatePath="on" RateL
 // has signed. All but ServerStore are PEM files.
 type Certificates struct {
 	Authority             string
-	ServerCert, ServerKey string // for the name flume.example
+	ServerCert, ServerKey string // for the name flume.example and addresses
 	ServerStore           string // PKCS#12 with both, and the authority
 	Password              string // of ServerStore
 	ClientCert, ClientKey string // for the name client.example
 }
 
-// MakeCertificates has openssl make them.
-func MakeCertificates(t testing.TB) Certificates {
+// MakeCertificates has openssl make them. The server has these addresses and 127.0.0.1.
+func MakeCertificates(t testing.TB, addresses ...string) Certificates {
 	t.Helper()
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
@@ -157,7 +157,11 @@ func MakeCertificates(t testing.TB) Certificates {
 	authorityKey := file("ca-key.pem")
 	issue("authority", c.Authority, authorityKey, "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
 	signed := []string{"-CA", c.Authority, "-CAkey", authorityKey, "-addext", "basicConstraints=critical,CA:FALSE"}
-	issue("flume.example", c.ServerCert, c.ServerKey, append(signed, "-addext", "subjectAltName=DNS:flume.example,IP:127.0.0.1")...)
+	names := "subjectAltName=DNS:flume.example,IP:127.0.0.1"
+	for _, address := range addresses {
+		names += ",IP:" + address
+	}
+	issue("flume.example", c.ServerCert, c.ServerKey, append(signed, "-addext", names)...)
 	issue("client.example", c.ClientCert, c.ClientKey, append(signed, "-addext", "subjectAltName=DNS:client.example")...)
 	openssl(t, "pkcs12", "-export", "-name", "server", "-in", c.ServerCert, "-inkey", c.ServerKey, "-certfile", c.Authority,
 		"-passout", "pass:"+c.Password, "-out", c.ServerStore)

@@ -3,5 +3,6 @@
 //
 // What has to be downloaded is kept in the cache of e2e/setup.sh, which the package runs once per test
 // binary. Every process is stopped by its own id when its test ends, and its output is printed if the
-// test failed. Every wait is bounded.
+// test failed; together with its own children it ends with the test binary at the latest, also when that
+// is killed. Every wait is bounded.
 package harness

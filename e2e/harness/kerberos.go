@@ -10,28 +10,52 @@ import (
 	"testing"
 )
 
-// Realm is the one that a KDC serves.
+// Realm is the one that a KDC serves, and the default one of its clients.
 const Realm = "TEST.EXAMPLE"
 
 // KDC is a key distribution center of MIT Kerberos on a loopback port, with a database of
-// its own. Its methods that take a test end that test when they fail.
+// its own for each realm. Its methods that take a test end that test when they fail.
 type KDC struct {
 	Config string // path of the krb5.conf for its clients
 	Addr   string // host:port
 
 	t       testing.TB
+	realms  []string
 	dir     string
 	env     []string
 	process *Process
 }
 
-// NewKDC makes the database and starts the KDC, until the test ends.
-func NewKDC(t testing.TB) *KDC {
+// NewKDC makes the database and starts the KDC, until the test ends. It can serve more realms; the last one is that of
+// services on this machine.
+func NewKDC(t testing.TB, more ...string) *KDC {
 	t.Helper()
 	dir := t.TempDir()
-	k := &KDC{t: t, dir: dir, Config: filepath.Join(dir, "krb5.conf"), Addr: fmt.Sprintf("127.0.0.1:%d", FreePort(t))}
+	k := &KDC{t: t, realms: append([]string{Realm}, more...), dir: dir, Config: filepath.Join(dir, "krb5.conf"), Addr: fmt.Sprintf("127.0.0.1:%d", FreePort(t))}
 	k.env = []string{"KRB5_CONFIG=" + k.Config, "KRB5_KDC_PROFILE=" + filepath.Join(dir, "kdc.conf")}
-	WriteFile(t, k.Config, fmt.Sprintf(`[libdefaults]
+	k.writeConfig(Realm)
+	WriteFile(t, filepath.Join(dir, "kdc.conf"), fmt.Sprintf(`[kdcdefaults]
+ kdc_listen = ""
+ kdc_tcp_listen = %s
+[realms]
+%s`, k.Addr, k.perRealm(` %[1]s = {
+  database_name = %[3]s/principal.%[1]s
+  key_stash_file = %[3]s/stash.%[1]s
+  acl_file = %[3]s/acl
+  max_life = 10h
+  supported_enctypes = aes256-cts:normal aes128-cts:normal
+ }
+`)))
+	for _, realm := range k.realms {
+		k.run(Tool(t, "kdb5_util"), "create", "-s", "-r", realm, "-P", "not a secret")
+	}
+	k.Start()
+	return k
+}
+
+// writeConfig writes krb5.conf for clients with this default realm.
+func (k *KDC) writeConfig(realm string) {
+	WriteFile(k.t, k.Config, fmt.Sprintf(`[libdefaults]
  default_realm = %[1]s
  dns_lookup_kdc = false
  dns_lookup_realm = false
@@ -39,26 +63,36 @@ func NewKDC(t testing.TB) *KDC {
  rdns = false
  udp_preference_limit = 1
  kdc_timesync = 0
+[domain_realm]
+ localhost = %[2]s
 [realms]
- %[1]s = {
-  kdc = %[2]s
- }
-`, Realm, k.Addr))
-	WriteFile(t, filepath.Join(dir, "kdc.conf"), fmt.Sprintf(`[kdcdefaults]
- kdc_listen = ""
- kdc_tcp_listen = %[2]s
-[realms]
- %[1]s = {
-  database_name = %[3]s/principal
-  key_stash_file = %[3]s/stash
-  acl_file = %[3]s/acl
-  max_life = 10h
-  supported_enctypes = aes256-cts:normal aes128-cts:normal
- }
-`, Realm, k.Addr, dir))
-	k.run(Tool(t, "kdb5_util"), "create", "-s", "-r", Realm, "-P", "not a secret")
-	k.Start()
-	return k
+%[3]s`, realm, k.realms[len(k.realms)-1], k.perRealm(" %[1]s = {\n  kdc = %[2]s\n }\n")))
+}
+
+// Seen returns the KDC as clients see it whose default realm is another one than Realm.
+func (k *KDC) Seen(realm string) *KDC {
+	seen := *k
+	seen.Config = filepath.Join(k.dir, realm+".conf")
+	seen.env = append([]string{"KRB5_CONFIG=" + seen.Config}, k.env[1:]...)
+	seen.writeConfig(realm)
+	return &seen
+}
+
+// perRealm fills in a part of a configuration for each realm: the realm, the address and the folder.
+func (k *KDC) perRealm(part string) string {
+	var all strings.Builder
+	for _, realm := range k.realms {
+		fmt.Fprintf(&all, part, realm, k.Addr, k.dir)
+	}
+	return all.String()
+}
+
+// Trust lets principals of one realm get tickets for services of another one: both have a key in common.
+func (k *KDC) Trust(client, service string) {
+	k.t.Helper()
+	for _, realm := range []string{client, service} {
+		k.admin(realm, fmt.Sprintf("addprinc -pw shared-secret krbtgt/%s@%s", service, client))
+	}
 }
 
 // Env returns the variable by which clients find the KDC.
@@ -74,9 +108,11 @@ func OffClock(offset string) []string {
 // Start starts the KDC, with more variables if any are given, and waits until it answers.
 func (k *KDC) Start(env ...string) {
 	k.t.Helper()
-	k.process = start(k.t, command{
-		name: "krb5kdc", dir: k.dir, env: slices.Concat(k.env, env), argv: []string{Tool(k.t, "krb5kdc"), "-n"},
-	})
+	argv := []string{Tool(k.t, "krb5kdc"), "-n"}
+	for _, realm := range k.realms {
+		argv = append(argv, "-r", realm)
+	}
+	k.process = start(k.t, command{name: "krb5kdc", dir: k.dir, env: slices.Concat(k.env, env), argv: argv})
 	Eventually(k.t, startLimit, "the KDC to listen", func() bool {
 		if k.process.Exited() {
 			k.t.Fatalf("krb5kdc has ended:\n%s", k.process.Output())
@@ -101,16 +137,25 @@ func (k *KDC) Keytab(principals ...string) string {
 	k.t.Helper()
 	path := filepath.Join(k.t.TempDir(), "keytab")
 	for _, p := range principals {
-		k.Admin("addprinc -randkey +requires_preauth " + p)
-		k.Admin("ktadd -k " + path + " " + p)
+		realm := Realm
+		if _, named, ok := strings.Cut(p, "@"); ok {
+			realm = named
+		}
+		k.admin(realm, "addprinc -randkey +requires_preauth "+p)
+		k.admin(realm, "ktadd -k "+path+" "+p)
 	}
 	return path
 }
 
-// Admin carries out a command of kadmin.
+// Admin carries out a command of kadmin on the database of Realm.
 func (k *KDC) Admin(query string) {
 	k.t.Helper()
-	k.run(Tool(k.t, "kadmin.local"), "-r", Realm, "-q", query)
+	k.admin(Realm, query)
+}
+
+func (k *KDC) admin(realm, query string) {
+	k.t.Helper()
+	k.run(Tool(k.t, "kadmin.local"), "-r", realm, "-q", query)
 }
 
 // Run runs a program to its end in the KDC's environment with more variables, and returns

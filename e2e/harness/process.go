@@ -63,13 +63,13 @@ func start(t testing.TB, c command) *Process {
 	p.cmd.Stderr = &p.out
 	// A child of the child that outlives it (exec source) may hold the output open: do not wait for it.
 	p.cmd.WaitDelay = 2 * time.Second
-	if err := p.cmd.Start(); err != nil {
-		t.Fatalf("starting %s: %v", c.name, err)
+	if err := StartChild(p.cmd); err != nil {
+		t.Fatalf("%s: %v", c.name, err)
 	}
 	go func() {
 		defer close(p.done)
-		// The exit status is read from ProcessState; an error of Wait adds nothing to it.
-		_ = p.cmd.Wait()
+		// The exit status is read from ProcessState; an error of waiting adds nothing to it.
+		_ = WaitChild(p.cmd)
 	}()
 	t.Cleanup(func() {
 		p.Stop(t)
@@ -126,7 +126,7 @@ func (p *Process) Stop(t testing.TB) {
 	select {
 	case <-p.done:
 	case <-time.After(stopGrace):
-		_ = p.cmd.Process.Kill()
+		_ = killGroup(p.Pid())
 		<-p.done
 		t.Errorf("%s did not stop within %v and was killed", p.name, stopGrace)
 	}

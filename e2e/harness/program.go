@@ -31,7 +31,7 @@ func RunProgram(t testing.TB, p Program) (output string, status int) {
 	p = p.complete(t)
 	cmd := exec.CommandContext(t.Context(), p.Argv[0], p.Argv[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdin = p.Dir, append(os.Environ(), p.Env...), strings.NewReader(p.Stdin)
-	out, err := cmd.CombinedOutput()
+	out, err := RunChild(cmd)
 	if cmd.ProcessState == nil {
 		t.Fatalf("running %s: %v", p.Name, err)
 	}

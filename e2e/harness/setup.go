@@ -18,7 +18,10 @@ var cache = sync.OnceValues(func() (string, error) {
 	}
 	cmd := exec.Command(filepath.Join(root, "e2e", "setup.sh"))
 	cmd.Stderr = os.Stderr
-	if err := cmd.Run(); err != nil {
+	if err := StartChild(cmd); err != nil {
+		return "", err
+	}
+	if err := WaitChild(cmd); err != nil {
 		return "", fmt.Errorf("running e2e/setup.sh: %w", err)
 	}
 	return cacheDir()
@@ -37,7 +40,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(dir, "flume")
 	cmd := exec.Command("go", "build", "-o", path, "./cmd/flume")
 	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if out, err := RunChild(cmd); err != nil {
 		return "", fmt.Errorf("building ./cmd/flume: %w\n%s", err, out)
 	}
 	return path, nil

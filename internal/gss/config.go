@@ -217,3 +217,7 @@ func hasKDC(c *config.Config, realm string) bool {
 	}
 	return slices.ContainsFunc(c.Realms, func(r config.Realm) bool { return r.Realm == realm && len(r.KDC) > 0 })
 }
+
+func noKDC(realm string) error {
+	return fmt.Errorf("realm %s has no KDC in %s; name one in [realms], or set dns_lookup_kdc = true", realm, whereConfig())
+}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -100,7 +101,7 @@ func (l *Login) login(ctx context.Context, conf *config.Config, kt *keytab.Keyta
 		return fmt.Errorf("default_tkt_enctypes in %s has none of the types of the keys in the keytab; add one, or remove the line", whereConfig())
 	}
 	if !hasKDC(conf, l.self.Realm) {
-		return fmt.Errorf("realm %s has no KDC in %s; name one in [realms], or set dns_lookup_kdc = true", l.self.Realm, whereConfig())
+		return noKDC(l.self.Realm)
 	}
 	l.tgt, l.tickets = nil, map[Principal]*Ticket{}
 	return l.ask(ctx, conf, l.keys.own(kt, l.self), func(cl *client.Client) error {
@@ -124,12 +125,10 @@ func (l *Login) ticket(ctx context.Context, conf *config.Config, want Principal)
 	err := l.ask(ctx, conf, keytab.New(), func(cl *client.Client) error {
 		tgt, realm := l.tgt, realmOf(conf, want)
 		if realm != l.self.Realm {
-			way := types.PrincipalName{NameType: nametype.KRB_NT_SRV_INST, NameString: []string{"krbtgt", realm}}
-			_, reply, err := cl.TGSREQGenerateAndExchange(way, l.self.Realm, tgt.ticket, tgt.key, false)
-			if err != nil {
-				return explained(err)
+			var err error
+			if tgt, err = l.cross(cl, conf, realm); err != nil {
+				return err
 			}
-			tgt = l.made(reply.Ticket, reply.DecryptedEncPart)
 		}
 		_, reply, err := cl.TGSREQGenerateAndExchange(want.encoded(), realm, tgt.ticket, tgt.key, false)
 		if err != nil {
@@ -139,6 +138,25 @@ func (l *Login) ticket(ctx context.Context, conf *config.Config, want Principal)
 		return nil
 	})
 	return made, err
+}
+
+// cross gets the ticket by which those of another realm are got. That realm must trust the login's own: there is no way
+// by a third one.
+func (l *Login) cross(cl *client.Client, conf *config.Config, realm string) (*Ticket, error) {
+	if !hasKDC(conf, realm) {
+		return nil, noKDC(realm)
+	}
+	way := types.PrincipalName{NameType: nametype.KRB_NT_SRV_INST, NameString: []string{"krbtgt", realm}}
+	_, reply, err := cl.TGSREQGenerateAndExchange(way, l.self.Realm, l.tgt.ticket, l.tgt.key, false)
+	switch {
+	case err == nil:
+	case strings.Contains(err.Error(), "KDC_ERR_S_PRINCIPAL_UNKNOWN"):
+		return nil, fmt.Errorf("realm %s does not trust realm %s: give both KDCs a principal krbtgt/%[1]s@%[2]s with the same key (%s)",
+			realm, l.self.Realm, whereConfig())
+	default:
+		return nil, explained(err)
+	}
+	return l.made(reply.Ticket, reply.DecryptedEncPart), nil
 }
 
 func (l *Login) made(t messages.Ticket, part messages.EncKDCRepPart) *Ticket {

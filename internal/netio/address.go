@@ -5,6 +5,9 @@ import (
 	"strconv"
 )
 
+// AddressText returns an address as Java writes it, "" for the zero Addr.
+func AddressText(addr netip.Addr) string { return string(AppendAddress(nil, addr)) }
+
 // AppendAddress appends addr as Java writes it: all eight groups of an IPv6 address,
 // and IPv4 inside of IPv6 as IPv4. Of the zero Addr it appends nothing.
 func AppendAddress(dst []byte, addr netip.Addr) []byte {

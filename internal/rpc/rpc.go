@@ -50,8 +50,8 @@ type Call struct {
 
 // Options are how a host is connected to, and called.
 type Options struct {
-	// ConnectTimeout limits connecting, TLS included, and with Avro the writing of each
-	// call.
+	// ConnectTimeout limits connecting, TLS and Kerberos included, and with Avro the
+	// writing of each call.
 	ConnectTimeout time.Duration
 	// RequestTimeout limits a call, with Avro the wait for its answer.
 	RequestTimeout time.Duration
@@ -73,6 +73,8 @@ type Options struct {
 	// MaxConnections is the most connections at a time. Thrift only: with Avro all
 	// calls share one.
 	MaxConnections int
+	// Kerberos is who the client is, and the agent must be; nil is anybody. Thrift only.
+	Kerberos *Kerberos
 }
 
 // Watcher is told of connections to hosts. It must not call the host. Closed may be called

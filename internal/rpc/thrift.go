@@ -119,15 +119,34 @@ func (h *thriftHost) dial(ctx context.Context) (net.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, h.o.ConnectTimeout)
 	defer cancel()
 	conn, err := h.o.Dial(limited, "tcp", h.address)
-	if err != nil || secure == nil {
-		return conn, because(ctx, err)
+	if err != nil {
+		return nil, because(ctx, err)
 	}
-	protected := tls.Client(conn, secure)
-	if err := protected.HandshakeContext(limited); err != nil {
+	protected, err := h.protect(limited, conn, secure)
+	if err != nil {
 		conn.Close()
-		return nil, because(ctx, fmt.Errorf("agreeing on TLS: %w", err))
+		return nil, because(ctx, err)
 	}
 	return protected, nil
+}
+
+// protect agrees with the agent on TLS and on Kerberos, as far as they are wanted.
+func (h *thriftHost) protect(ctx context.Context, conn net.Conn, secure *tls.Config) (net.Conn, error) {
+	if secure != nil {
+		protected := tls.Client(conn, secure)
+		if err := protected.HandshakeContext(ctx); err != nil {
+			return nil, fmt.Errorf("agreeing on TLS: %w", err)
+		}
+		conn = protected
+	}
+	if h.o.Kerberos == nil {
+		return conn, nil
+	}
+	name, _, err := net.SplitHostPort(h.address)
+	if err != nil {
+		return nil, err
+	}
+	return conn, h.o.Kerberos.Identify(ctx, conn, name)
 }
 
 // because adds why ctx has ended to an error, if it has.

@@ -54,6 +54,9 @@ type Options struct {
 	ReplaceAttr func(groups []string, a slog.Attr) slog.Attr
 	// Layout makes the body of a record: JSON.
 	Layout Layout
+	// Avro, if not nil, makes bodies Avro data instead, for programs that want typed
+	// records; events say in a header what their schema is, and not that they are UTF-8.
+	Avro *Avro
 	// Headers are added to each event.
 	Headers map[string]string
 	// Address is that of this machine in the headers: its first one that is not of the
@@ -139,7 +142,12 @@ func New(c sdk.Client, o Options) *Handler {
 		s.headers = map[string]string{}
 	}
 	s.headers[HeaderAddress] = o.Address
-	s.headers[HeaderEncoding] = "UTF8"
+	if o.Avro != nil {
+		o.Layout = o.Avro.layout
+		s.headers[o.Avro.header] = o.Avro.value
+	} else {
+		s.headers[HeaderEncoding] = "UTF8"
+	}
 	layout := o.Layout(&s.body, &slog.HandlerOptions{Level: o.Level, AddSource: o.AddSource, ReplaceAttr: o.ReplaceAttr})
 	return &Handler{layout: layout, logger: o.Logger, shared: s}
 }
@@ -215,6 +223,9 @@ func (s *shared) lay(ctx context.Context, layout slog.Handler, r slog.Record) ([
 	s.body.Reset()
 	if err := layout.Handle(ctx, r); err != nil {
 		return nil, err
+	}
+	if s.o.Avro != nil {
+		return bytes.Clone(s.body.Bytes()), nil
 	}
 	return bytes.Clone(bytes.TrimSuffix(s.body.Bytes(), []byte("\n"))), nil
 }

@@ -1,16 +1,9 @@
 package thrift
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"net"
-	"time"
-
 	"github.com/flume-go/flume/component"
 	"github.com/flume-go/flume/internal/gss"
 	"github.com/flume-go/flume/internal/vfs"
-	wire "github.com/flume-go/flume/wire/thrift"
 )
 
 // Kerberos is the properties by which the sink says who it is.
@@ -55,32 +48,4 @@ func (k Kerberos) check(r *component.Report) {
 			r.Warn("client-keytab", err.Error(), "correct it where the agent runs")
 		}
 	}
-}
-
-// identify shows the source who this agent is, and sees that the source is who it
-// should be.
-func (s *sink) identify(ctx context.Context, conn net.Conn) error {
-	ticket, err := s.login.Ticket(ctx, s.cfg.ServerPrincipal)
-	if err != nil {
-		return fmt.Errorf("%w (properties client-principal, client-keytab and server-principal)", err)
-	}
-	if deadline, ok := ctx.Deadline(); ok {
-		if err := conn.SetDeadline(deadline); err != nil {
-			return err
-		}
-	}
-	stop := context.AfterFunc(ctx, func() {
-		conn.SetDeadline(longAgo) //nolint:errcheck // fails on closed connections only
-	})
-	defer stop()
-	err = wire.Negotiate(conn, gss.SASL, gss.NewClient(ticket, gss.Auth))
-	var refused *wire.Refused
-	if errors.As(err, &refused) {
-		// The source may have got other keys since the ticket was made.
-		s.login.Forget()
-	}
-	if err != nil {
-		return fmt.Errorf("agreeing on Kerberos as %s with %s: %w", s.cfg.ClientPrincipal, s.cfg.ServerPrincipal, err)
-	}
-	return conn.SetDeadline(time.Time{})
 }

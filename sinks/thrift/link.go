@@ -68,10 +68,10 @@ func (s *sink) dial(ctx context.Context) (net.Conn, error) {
 			return nil, fmt.Errorf("agreeing on TLS: %w", err)
 		}
 	}
-	if s.login != nil {
-		if err := s.identify(ctx, secure); err != nil {
+	if s.kerberos != nil {
+		if err := s.kerberos.Identify(ctx, secure, s.cfg.Hostname); err != nil {
 			conn.Close()
-			return nil, err
+			return nil, fmt.Errorf("%w (properties client-principal, client-keytab and server-principal)", err)
 		}
 	}
 	return secure, nil

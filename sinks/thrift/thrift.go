@@ -14,7 +14,7 @@ import (
 	"github.com/flume-go/flume/component"
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
-	"github.com/flume-go/flume/internal/gss"
+	"github.com/flume-go/flume/internal/rpc"
 	"github.com/flume-go/flume/internal/tlsconf"
 	"github.com/flume-go/flume/metrics"
 	wire "github.com/flume-go/flume/wire/thrift"
@@ -57,7 +57,7 @@ type sink struct {
 	cfg      Config
 	env      component.Env
 	protocol wire.Protocol
-	login    *gss.Login // nil without Kerberos
+	kerberos *rpc.Kerberos // nil without
 
 	created, closed, failed *metrics.Counter // connections
 
@@ -84,7 +84,7 @@ func New(cfg Config, env component.Env) (flow.Sink, error) {
 		s.protocol = wire.Binary
 	}
 	if cfg.Enabled {
-		s.login = gss.NewLogin(env.FS, cfg.ClientPrincipal, cfg.ClientKeytab, env.Log)
+		s.kerberos = rpc.NewKerberos(env.FS, cfg.ClientPrincipal, cfg.ClientKeytab, cfg.ServerPrincipal, env.Log)
 	}
 	return s, nil
 }

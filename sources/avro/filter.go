@@ -11,14 +11,14 @@ import (
 	"strings"
 
 	"github.com/flume-go/flume/internal/javaregex"
-	"github.com/flume-go/flume/internal/syslog/intake"
+	"github.com/flume-go/flume/internal/netio"
 )
 
 // filter decides by its rules who may connect. Safe for concurrent use.
 type filter struct {
 	rules []filterRule
 	// resolver asks name servers; another one in tests.
-	resolver intake.Resolver
+	resolver netio.Resolver
 	hostname func() (string, error)
 }
 
@@ -86,7 +86,7 @@ func (f *filter) allows(ctx context.Context, client net.Addr) bool {
 		r := &f.rules[i]
 		switch {
 		case !r.name:
-			if !r.matches(intake.AddressText(addr)) {
+			if !r.matches(netio.AddressText(addr)) {
 				continue
 			}
 		case r.localhost:
@@ -95,7 +95,7 @@ func (f *filter) allows(ctx context.Context, client net.Addr) bool {
 			}
 		default:
 			if !asked {
-				name, asked = intake.Hostname(ctx, f.resolver, addr), true
+				name, asked = netio.Hostname(ctx, f.resolver, addr), true
 			}
 			if !r.matches(name) {
 				continue

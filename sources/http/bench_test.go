@@ -108,8 +108,7 @@ func BenchmarkDecode(b *testing.B) {
 func decodeOnce(t testing.TB, d *decoder, a *account, src *bytes.Reader, body []byte) {
 	src.Reset(body)
 	batch := event.NewBatch()
-	batch.Reserve(len(body))
-	d.begin(src, batch, a, textForm{}, replaceMalformed)
+	d.begin(src, batch, a, textForm{}, replaceMalformed, int64(len(body)))
 	if err := d.array(); err != nil || batch.Len() != 100 {
 		t.Fatalf("%d events, %v", batch.Len(), err)
 	}

@@ -80,7 +80,7 @@ func readBody(c *content, b *event.Batch, e *event.Event, limit int) (cut bool, 
 		d.release()
 		decoders.Put(d)
 	}()
-	d.begin(c, b, &c.account, textForm{}, keepMalformed)
+	d.begin(c, b, &c.account, textForm{}, keepMalformed, 0)
 	for d.more() {
 		if limit > 0 && d.end > limit {
 			cut = true

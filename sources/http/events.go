@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/internal/charset"
@@ -49,6 +50,11 @@ type decoder struct {
 	scratch []byte
 	open    []byte // the brackets that are to be closed, innermost last
 	keys    map[string]struct{}
+
+	wasQuoted bool // the scalar decoded last was in quotes: it stood from keep to one before pos
+	shape     shape
+	example   example
+	values    [shapeValues][]byte // of the event that looks alike
 }
 
 func newDecoder() *decoder {
@@ -58,21 +64,25 @@ func newDecoder() *decoder {
 }
 
 // begin prepares d for the text of src, whose events go to b. What that takes of
-// the memory of all requests is charged to a.
-func (d *decoder) begin(src io.Reader, b *event.Batch, a *account, form textForm, policy string) {
-	d.start(src)
+// the memory of all requests is charged to a. If size is not 0 the text is expected
+// to have that many bytes, and events to be most of them: they stay where it is read to.
+func (d *decoder) begin(src io.Reader, b *event.Batch, a *account, form textForm, policy string, size int64) {
+	if size > 0 && form.bodies == nil {
+		d.startLasting(src, b, size)
+	} else {
+		d.start(src)
+	}
+	d.example.begin()
 	d.batch, d.account, d.encoder, d.policy = b, a, form.bodies, policy
 	d.malformed, d.headers = false, 0
 }
 
 // release lets go of everything that belongs to the request.
 func (d *decoder) release() {
-	d.src, d.batch, d.account, d.encoder = nil, nil, nil, nil
+	d.finish()
+	d.batch, d.account, d.encoder = nil, nil, nil
 	if cap(d.scratch) > keptWindow {
 		d.scratch = nil
-	}
-	if cap(d.plain) > keptWindow {
-		d.plain = nil
 	}
 }
 
@@ -85,6 +95,7 @@ func (d *decoder) weigh(window, read int) error {
 	case d.malformed:
 		text *= 6 // U+FFFD for each byte, being made and in the batch
 	}
+	text += int64(d.spent)
 	return d.account.need(2*int64(window) + text + int64(d.batch.Len())*eventWeight + int64(d.headers)*headerWeight)
 }
 
@@ -137,7 +148,9 @@ func (d *decoder) elements() (nulls bool, err error) {
 		}
 		switch {
 		case c == '{':
-			err = d.event()
+			if err = d.event(); err == nil {
+				d.alike(',')
+			}
 		case c == ',', c == ';', c == ']', isWord(d.literal(), "null"):
 			nulls = true // nothing between two commas is null, too
 		default:
@@ -194,6 +207,7 @@ func (d *decoder) onlySpace(behind string) error {
 
 // event decodes an object that begins here.
 func (d *decoder) event() error {
+	d.startExample()
 	d.pos++
 	d.batch.Append(nil)
 	e := d.batch.At(d.batch.Len() - 1)
@@ -212,6 +226,7 @@ func (d *decoder) event() error {
 		case isBody:
 			err = d.bodyOf(e)
 		default:
+			d.example.good = false
 			err = d.skip()
 		}
 		if err != nil {
@@ -277,6 +292,7 @@ func (d *decoder) colon() error {
 // scalar decodes a value that is text, or a number or boolean, which count as
 // their text. In an array nothing at all is null.
 func (d *decoder) scalar(inArray bool) (text []byte, null bool, err error) {
+	d.wasQuoted = false
 	c, err := d.next()
 	switch {
 	case err != nil:
@@ -284,6 +300,7 @@ func (d *decoder) scalar(inArray bool) (text []byte, null bool, err error) {
 	case c == '"', c == '\'':
 		d.pos++
 		text, err = d.quoted(c)
+		d.wasQuoted = true
 		return text, false, err
 	case bare[c]:
 		text, null = word(d.literal())
@@ -322,7 +339,7 @@ func isWord(w []byte, keyword string) bool {
 	return true
 }
 
-// text returns a word as the policy wants it.
+// text returns a word as the policy wants it; valid as long as w.
 func (d *decoder) text(w []byte) ([]byte, error) {
 	if !d.wide || utf8.Valid(w) {
 		return w, nil
@@ -340,7 +357,18 @@ func (d *decoder) text(w []byte) ([]byte, error) {
 	valid := charset.Charset{}.NewDecoder()
 	n := valid.Decode(d.scratch[:cap(d.scratch)], w)
 	n += valid.Finish(d.scratch[n:cap(d.scratch)])
+	if d.lasting != nil {
+		return d.batch.Copy(d.scratch[:n]), nil
+	}
 	return d.scratch[:n], nil
+}
+
+// kept returns a word as memory that lasts as long as the batch.
+func (d *decoder) kept(w []byte) []byte {
+	if d.lasting != nil {
+		return w
+	}
+	return d.batch.Copy(w)
 }
 
 func (d *decoder) bodyOf(e *event.Event) error {
@@ -348,6 +376,7 @@ func (d *decoder) bodyOf(e *event.Event) error {
 	if err != nil {
 		return err
 	}
+	d.noteBody()
 	if null {
 		w = nil
 	}
@@ -358,7 +387,7 @@ func (d *decoder) bodyOf(e *event.Event) error {
 		d.scratch = d.encoder.AppendWhole(d.scratch[:0], w)
 		w = d.scratch
 	}
-	d.batch.SetBody(e, d.batch.Copy(w))
+	d.batch.SetBody(e, d.kept(w))
 	return nil
 }
 
@@ -368,5 +397,8 @@ func (d *decoder) string(w []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return d.batch.String(w), nil
+	return asString(d.kept(w)), nil
 }
+
+// asString returns w, which nobody changes any more, as a string.
+func asString(w []byte) string { return unsafe.String(unsafe.SliceData(w), len(w)) }

@@ -16,11 +16,16 @@ import (
 
 // decodeAll decodes text, which comes in pieces as src gives them.
 func decodeAll(src io.Reader, how func(*decoder) error) ([]string, error) {
-	d := newDecoder()
+	return decodeWith(newDecoder(), src, 0, how)
+}
+
+// decodeWith does that with a decoder that may have decoded others. size is what begin is told.
+func decodeWith(d *decoder, src io.Reader, size int, how func(*decoder) error) ([]string, error) {
 	b := event.NewBatch()
 	defer b.Release()
 	a := account{budget: &budget{limit: 1 << 30}}
-	d.begin(src, b, &a, textForm{}, replaceMalformed)
+	d.begin(src, b, &a, textForm{}, replaceMalformed, int64(size))
+	defer d.release()
 	if err := how(d); err != nil {
 		return nil, err
 	}
@@ -29,6 +34,31 @@ func decodeAll(src io.Reader, how func(*decoder) error) ([]string, error) {
 		out = append(out, shown(b.At(i)))
 	}
 	return out, nil
+}
+
+// sameOtherwise decodes text in other ways, of which none may make a difference: cut into bytes, in memory of the batch, of
+// which there is enough or not, and by a decoder that knows the shape of the events already.
+func sameOtherwise(t *testing.T, text string, how func(*decoder) error) ([]string, error) {
+	t.Helper()
+	got, err := decodeAll(strings.NewReader(text), how)
+	d := newDecoder()
+	for _, way := range []struct {
+		name string
+		src  io.Reader
+		size int
+	}{
+		{"byte by byte", iotest.OneByteReader(strings.NewReader(text)), 0},
+		{"by a decoder that has decoded it", strings.NewReader(text), 0},
+		{"in memory of the batch", strings.NewReader(text), len(text)},
+		{"in too little memory of the batch", strings.NewReader(text), 1},
+		{"byte by byte in memory of the batch", iotest.OneByteReader(strings.NewReader(text)), len(text)},
+	} {
+		other, again := decodeWith(d, way.src, way.size, how)
+		if diff := cmp.Diff(got, other); diff != "" || (err == nil) != (again == nil) || err != nil && err.Error() != again.Error() {
+			t.Fatalf("%q is %v (%v) %s, and %v (%v) in one piece", text, other, again, way.name, got, err)
+		}
+	}
+	return got, err
 }
 
 // byLibrary decodes text that is strict JSON of the shape that events have; ok
@@ -117,16 +147,14 @@ func FuzzEvents(f *testing.F) {
 		}
 	}
 	f.Add([]byte(`[{"headers":{"a":"b","n":1.5e3},"body":"x\"y\\z\u00e9\n"},{"other":[{"a":[1,2,{}]},"\\"],"body":true}]`))
+	for _, text := range alikeTexts {
+		f.Add([]byte(text))
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		got, err := decodeAll(strings.NewReader(string(text)), (*decoder).array)
+		got, err := sameOtherwise(t, string(text), (*decoder).array)
 		var syntax *syntaxError
 		if err != nil && !errors.As(err, &syntax) && !badEvents(err) {
 			t.Fatalf("an error of another kind: %v", err)
-		}
-		// Where the text is cut makes no difference.
-		piecemeal, again := decodeAll(iotest.OneByteReader(strings.NewReader(string(text))), (*decoder).array)
-		if diff := cmp.Diff(got, piecemeal); diff != "" || (err == nil) != (again == nil) || err != nil && err.Error() != again.Error() {
-			t.Fatalf("byte by byte it is %v (%v), in one piece %v (%v)", piecemeal, again, got, err)
 		}
 		want, ok := byLibrary(text)
 		if !ok || twice(text) {
@@ -144,15 +172,12 @@ func FuzzEvents(f *testing.F) {
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("{\"body\":\"a\"}\n{\"headers\":{\"k\":1}}\n"), false)
 	f.Add([]byte("{\"a\":1}\r\n\n[1]\nnull"), true)
+	f.Add([]byte("{\"body\":\"a\"}\n{\"body\":\"b\"}\r\n\n{\"body\":\"c\"}\r\n\n{\"body\":\"d\"} {\"body\":\"e\"}"), false)
 	f.Fuzz(func(t *testing.T, text []byte, bodies bool) {
 		how := (*decoder).eventLines
 		if bodies {
 			how = (*decoder).bodyLines
 		}
-		got, err := decodeAll(strings.NewReader(string(text)), how)
-		piecemeal, again := decodeAll(iotest.OneByteReader(strings.NewReader(string(text))), how)
-		if diff := cmp.Diff(got, piecemeal); diff != "" || (err == nil) != (again == nil) {
-			t.Fatalf("byte by byte it is %v (%v), in one piece %v (%v)", piecemeal, again, got, err)
-		}
+		_, _ = sameOtherwise(t, string(text), how)
 	})
 }

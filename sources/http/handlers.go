@@ -142,12 +142,14 @@ func (h *textHandler) decode(c *content, b *event.Batch) error {
 		t = newTranscoder(c, form)
 		src = t
 	}
-	if known := c.request.ContentLength; known > 0 {
-		// One block of memory for the texts of most requests, but not what a
-		// client only says that it will send.
-		b.Reserve(int(min(known, firstWindow-1)))
+	size := c.request.ContentLength
+	if size > 0 && (t != nil || c.free != nil) {
+		// The size is that of another form of the text. One block of memory for the
+		// texts of most requests, but not what a client only says that it will send.
+		b.Reserve(int(min(size, firstWindow-1)))
+		size = 0
 	}
-	d.begin(src, b, &c.account, form, cfg.MalformedInput)
+	d.begin(src, b, &c.account, form, cfg.MalformedInput, size)
 	if err := h.decodeText(d); err != nil {
 		return err
 	}
@@ -176,6 +178,7 @@ func (d *decoder) eventLines() error {
 			return d.fail(errEnd.Error())
 		}
 		if err == nil {
+			d.alike('\n')
 			err = d.lineEnd()
 		}
 		if err != nil {
@@ -228,7 +231,7 @@ func (d *decoder) bodyLines() error {
 			d.scratch = d.encoder.AppendWhole(d.scratch[:0], line)
 			line = d.scratch
 		}
-		d.batch.AppendCopy(line)
+		d.batch.Append(d.kept(line))
 	}
 }
 

@@ -13,6 +13,7 @@ const fewHeaders = 32
 // headersOf decodes the headers of e: an object, or an array of pairs. They
 // replace what it had.
 func (d *decoder) headersOf(e *event.Event) error {
+	d.example.noteHeaders()
 	e.RemoveHeaders(func(string) bool { return true })
 	clear(d.keys)
 	c, err := d.next()
@@ -108,6 +109,7 @@ func (d *decoder) header(e *event.Event, key string, inArray bool) error {
 	if err != nil {
 		return err
 	}
+	d.noteValue(key, false)
 	return d.setHeader(e, key, w, null)
 }
 

@@ -7,8 +7,10 @@
 // Then the client hears whether it is stored (refusal.go).
 //
 // Text is turned into UTF-8 (text.go), cut into the words of JSON (scan.go) and
-// these into events (events.go), whose texts are copied once, into the memory of
-// the batch.
+// these into events (events.go). Events that look like the one before are cut out in
+// larger pieces (shape.go). Where a request has a known size and is UTF-8 as it is,
+// it is read into the memory of the batch and its texts stay there; else they are
+// copied once, into that memory.
 package http
 
 import (

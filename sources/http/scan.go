@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"unicode/utf8"
+
+	"github.com/flume-go/flume/event"
 )
 
 const (
@@ -35,58 +37,66 @@ func (e *syntaxError) Error() string {
 //
 // The text, UTF-8, goes through a window. It slides when it has been read to its
 // end, and grows when one word is larger, so a word is always in one piece. What a
-// method returns is valid until the next call of any other.
+// method returns is valid until the next call of any other; but where the window is
+// memory of a batch it does not slide, and words stay as long as the batch.
 type scanner struct {
 	src      io.Reader
 	buf      []byte
-	pos, end int   // what is to be scanned is buf[pos:end]
-	keep     int   // what stands before is not needed any more
-	err      error // why src gives no more: io.EOF at its end
+	own      []byte       // the window for texts whose words are copied
+	lasting  *event.Batch // the window is its memory; nil for own
+	pos, end int          // what is to be scanned is buf[pos:end]
+	keep     int          // what stands before is not needed any more
+	err      error        // why src gives no more: io.EOF at its end
 
-	lines  int // newlines that are no longer in the window
-	column int // bytes of the current line that are no longer in the window
+	counted int // what stands before has been counted: the window may differ from the text there
+	lines   int // newlines that have been counted
+	column  int // bytes of the current line that have been counted
+	moves   int // how often the window has slid or been replaced
 
 	// What the text so far has any of. Looking once for each block that is read
 	// takes a fifth of the time that looking in each word does.
 	escapes, wide bool // backslashes; bytes beyond ASCII
 
-	plain []byte // the last word that had escapes, without them
-
 	// weigh, if not nil, is asked before more is read. taken is the size of the
 	// window, read that of the text so far.
 	weigh func(taken, read int) error
 	read  int
+	spent int // bytes of memory, besides that of windows, that lasts as long as the batch
 }
 
 // start begins the text of src.
 func (s *scanner) start(src io.Reader) {
-	if s.buf == nil || len(s.buf) > keptWindow {
-		s.buf = make([]byte, firstWindow)
+	if s.own == nil {
+		s.own = make([]byte, firstWindow)
 	}
-	*s = scanner{src: src, buf: s.buf, plain: s.plain, weigh: s.weigh}
+	*s = scanner{src: src, buf: s.own, own: s.own, weigh: s.weigh}
+}
+
+// startLasting begins the text of src, which is expected to have size bytes, in
+// memory of b.
+func (s *scanner) startLasting(src io.Reader, b *event.Batch, size int64) {
+	// A byte more, for the read that finds the end. At first no more than a window:
+	// a client may only say that it will send so much.
+	window := b.Alloc(int(min(size, firstWindow-2)) + 1)
+	*s = scanner{src: src, buf: window, own: s.own, lasting: b, weigh: s.weigh}
+}
+
+// finish lets go of the text, and of a window too large to be kept for the next.
+func (s *scanner) finish() {
+	if s.lasting == nil && s.buf != nil {
+		s.own = s.buf
+	}
+	if len(s.own) > keptWindow {
+		s.own = nil
+	}
+	s.src, s.buf, s.lasting = nil, nil, nil
 }
 
 // more reads on, behind what is kept, and reports whether there was something.
 // Indexes into buf are dead then, but those relative to keep are not.
 func (s *scanner) more() bool {
-	if s.err != nil {
+	if s.err != nil || !s.makeRoom() {
 		return false
-	}
-	size := len(s.buf)
-	if s.end == size {
-		if s.slide(); s.end == size {
-			size *= 2
-		}
-	}
-	if s.weigh != nil {
-		if s.err = s.weigh(size, s.read); s.err != nil {
-			return false
-		}
-	}
-	if size > len(s.buf) {
-		grown := make([]byte, size)
-		copy(grown, s.buf[:s.end])
-		s.buf = grown
 	}
 	for range 100 {
 		n, err := s.src.Read(s.buf[s.end:])
@@ -100,6 +110,35 @@ func (s *scanner) more() bool {
 	}
 	s.err = io.ErrNoProgress
 	return false
+}
+
+// makeRoom sees that the window has room behind end, as far as that may be had.
+func (s *scanner) makeRoom() bool {
+	size := len(s.buf)
+	full := s.end == size
+	if full && s.lasting == nil {
+		s.slide()
+		full = s.end == size
+	}
+	if full {
+		size *= 2
+		if s.lasting != nil { // a byte less than a power of two is where batches waste none
+			size = max(firstWindow-1, 2*(s.end-s.keep)+1)
+		}
+	}
+	if s.weigh != nil {
+		if s.err = s.weigh(size, s.read); s.err != nil {
+			return false
+		}
+	}
+	switch {
+	case !full:
+	case s.lasting != nil:
+		s.move(s.lasting.Alloc(size))
+	default:
+		s.move(make([]byte, size))
+	}
+	return true
 }
 
 // look notes what is in a block.
@@ -122,24 +161,37 @@ func (s *scanner) look(block []byte) {
 
 // slide drops what stands before keep.
 func (s *scanner) slide() {
-	if s.keep == 0 {
-		return
+	if s.keep > 0 {
+		s.move(s.buf)
 	}
-	s.lines, s.column = s.place(s.keep)
-	copy(s.buf, s.buf[s.keep:s.end])
-	s.pos -= s.keep
-	s.end -= s.keep
-	s.keep = 0
 }
 
-// place returns how many newlines, and bytes of the line, are before buf[i].
+// move makes window the window, with what stands behind keep.
+func (s *scanner) move(window []byte) {
+	s.count(s.keep)
+	copy(window, s.buf[s.keep:s.end])
+	s.buf = window
+	s.pos -= s.keep
+	s.end -= s.keep
+	s.keep, s.counted = 0, 0
+	s.moves++
+}
+
+// count counts what stands before buf[i].
+func (s *scanner) count(i int) {
+	s.lines, s.column = s.place(i)
+	s.counted = i
+}
+
+// place returns how many newlines, and bytes of the line, are before buf[i], which
+// has not been counted.
 func (s *scanner) place(i int) (lines, column int) {
-	text := s.buf[:i]
+	text := s.buf[s.counted:i]
 	n := bytes.Count(text, newline)
 	if n == 0 {
-		return s.lines, s.column + i
+		return s.lines, s.column + len(text)
 	}
-	return s.lines + n, i - 1 - bytes.LastIndexByte(text, '\n')
+	return s.lines + n, len(text) - 1 - bytes.LastIndexByte(text, '\n')
 }
 
 var newline = []byte{'\n'}
@@ -327,10 +379,21 @@ func (s *scanner) quoted(quote byte) ([]byte, error) {
 	}
 }
 
-// unescape returns word, which begins at buf[keep], without its escapes. The window
-// stays as it is: lines are counted in it.
+// unescape returns word, which begins at buf[keep], without its escapes. It becomes
+// no longer, so it is written where it stood; what is needed to tell the place of an
+// error is counted before.
 func (s *scanner) unescape(word []byte) ([]byte, error) {
-	out := s.plain[:0]
+	out := word[:0]
+	if bytes.IndexByte(word, '\n') >= 0 { // lenient texts only: the lines are still to be counted
+		out = make([]byte, 0, len(word))
+		if s.lasting != nil {
+			s.spent += len(word)
+		}
+	} else {
+		s.count(s.keep)
+		s.counted += len(word)
+		s.column += len(word)
+	}
 	for n := 0; n < len(word); {
 		if word[n] != '\\' {
 			next := bytes.IndexByte(word[n:], '\\')
@@ -347,8 +410,7 @@ func (s *scanner) unescape(word []byte) ([]byte, error) {
 		case 'u':
 			r, width := unicodeEscape(word[n:])
 			if width == 0 {
-				s.pos = s.keep + n
-				return nil, s.fail("invalid escape sequence")
+				return nil, s.badEscape(n)
 			}
 			out, size = utf8.AppendRune(out, r), width
 		case 't', 'b', 'n', 'r', 'f':
@@ -356,13 +418,21 @@ func (s *scanner) unescape(word []byte) ([]byte, error) {
 		case '\'', '"', '\\', '/', '\n':
 			out = append(out, c)
 		default:
-			s.pos = s.keep + n
-			return nil, s.fail("invalid escape sequence")
+			return nil, s.badEscape(n)
 		}
 		n += size
 	}
-	s.plain = out
 	return out, nil
+}
+
+// badEscape returns the error for an escape n bytes behind keep.
+func (s *scanner) badEscape(n int) error {
+	s.pos = s.keep + n
+	if back := s.counted - s.pos; back > 0 { // in a line that has no end before
+		s.counted -= back
+		s.column -= back
+	}
+	return s.fail("invalid escape sequence")
 }
 
 var controls = [256]byte{'t': '\t', 'b': '\b', 'n': '\n', 'r': '\r', 'f': '\f'}

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/flume-go/flume/event"
+	"github.com/flume-go/flume/internal/netio"
 	"github.com/flume-go/flume/internal/syslog"
-	"github.com/flume-go/flume/internal/syslog/intake"
 )
 
 const (
@@ -17,7 +17,7 @@ const (
 
 // peers knows the senders by name. Not safe for concurrent use.
 type peers struct {
-	resolver   intake.Resolver
+	resolver   netio.Resolver
 	ipHeader   string
 	nameHeader string
 	known      map[netip.Addr]*peer
@@ -30,7 +30,7 @@ type peer struct {
 	until    time.Time
 }
 
-func newPeers(r intake.Resolver, s syslog.Settings) *peers {
+func newPeers(r netio.Resolver, s syslog.Settings) *peers {
 	return &peers{resolver: r, ipHeader: s.ClientIP, nameHeader: s.ClientHostname, known: map[netip.Addr]*peer{}}
 }
 
@@ -58,9 +58,9 @@ func (p *peers) find(ctx context.Context, from netip.Addr, now time.Time) *peer 
 	if len(p.known) >= maxPeers {
 		clear(p.known) // senders can be made up: memory stays bounded
 	}
-	found := &peer{ip: intake.AddressText(from), until: now.Add(peerTime)}
+	found := &peer{ip: netio.AddressText(from), until: now.Add(peerTime)}
 	if p.nameHeader != "" {
-		found.name = intake.Hostname(ctx, p.resolver, from)
+		found.name = netio.Hostname(ctx, p.resolver, from)
 	}
 	p.known[from] = found
 	return found

@@ -63,7 +63,7 @@ type source struct {
 	log      *slog.Logger
 	parsing  syslog.Options
 	watch    *intake.Watch
-	resolver intake.Resolver
+	resolver netio.Resolver
 
 	readFail *metrics.Counter
 	lost     *metrics.Counter

@@ -45,7 +45,8 @@ func decodeOnce(tb testing.TB, in *input, d *events, n int) {
 		tb.Fatal(err)
 	}
 	b := event.NewBatch()
-	d.in, d.batch = in, b
+	d.in = in
+	d.reset(b)
 	if err := d.array(); err != nil || b.Len() != n {
 		tb.Fatal(err, b.Len())
 	}
@@ -78,17 +79,7 @@ func BenchmarkDecode(b *testing.B) {
 }
 
 func encodeOnce(tb testing.TB, w *frameWriter, b *event.Batch) {
-	size := 1 + sizeOfLong(b.Len())
-	for i := range b.Len() {
-		size += sizeOf(b.At(i))
-	}
-	w.begin(1, size)
-	w.bytes(appendLong(nil, int64(b.Len())))
-	for i := range b.Len() {
-		w.event(b.At(i), sizeOf(b.At(i)))
-	}
-	w.bytes([]byte{0})
-	if err := w.end(); err != nil {
+	if err := w.batch(1, nil, b.Events()); err != nil {
 		tb.Fatal(err)
 	}
 }

@@ -279,41 +279,27 @@ func (c *Client) Append(ctx context.Context, e *event.Event, m Meta) error {
 
 // StartOne is Start for one event, by the message append.
 func (c *Client) StartOne(ctx context.Context, e *event.Event, m Meta) (*Pending, error) {
-	size := sizeOf(e)
-	return c.start(ctx, messageAppend, size, m, func(w *frameWriter) { w.event(e, size) })
+	return c.start(ctx, messageAppend, len(e.Body), m, func(serial uint32, head []byte) error {
+		return c.w.one(serial, head, e)
+	})
 }
 
 // Start sends the events of b without waiting for the answer: more may be sent
 // before it comes. An error means that the server has none of them.
 func (c *Client) Start(ctx context.Context, b *event.Batch, m Meta) (*Pending, error) {
-	size := 1
-	if n := b.Len(); n > 0 {
-		size += sizeOfLong(n)
-		for i := range n {
-			size += sizeOf(b.At(i))
-		}
-	}
-	return c.start(ctx, messageBatch, size, m, func(w *frameWriter) {
-		var space [10]byte
-		if n := b.Len(); n > 0 {
-			w.bytes(appendLong(space[:0], int64(n)))
-			for i := range n {
-				e := b.At(i)
-				w.event(e, sizeOf(e))
-			}
-		}
-		w.bytes(append(space[:0], 0))
+	return c.start(ctx, messageBatch, b.Bytes(), m, func(serial uint32, head []byte) error {
+		return c.w.batch(serial, head, b.Events())
 	})
 }
 
-// start sends a request whose parameters have that size and are written by write.
-func (c *Client) start(ctx context.Context, message string, size int, m Meta, write func(*frameWriter)) (*Pending, error) {
-	head := appendMeta(make([]byte, 0, 64), m)
-	head = appendString(head, message)
-	size += len(head)
+// start sends a request whose bodies have that size by write, which is given what stands
+// before the events.
+func (c *Client) start(ctx context.Context, message string, size int, m Meta, write func(serial uint32, head []byte) error) (*Pending, error) {
 	if size > math.MaxInt32 {
 		return nil, fmt.Errorf("a request of %d bytes is more than the protocol can carry", size)
 	}
+	head := appendMeta(make([]byte, 0, 64), m)
+	head = appendString(head, message)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
@@ -325,12 +311,7 @@ func (c *Client) start(ctx context.Context, message string, size int, m Meta, wr
 	c.serial++
 	p := &Pending{client: c, done: make(chan struct{})}
 	c.calls[c.serial] = p
-	err := c.send(ctx, func() error {
-		c.w.begin(c.serial, size)
-		c.w.bytes(head)
-		write(&c.w)
-		return c.w.end()
-	})
+	err := c.send(ctx, func() error { return write(c.serial, head) })
 	if err != nil {
 		delete(c.calls, c.serial)
 		err = because(ctx, fmt.Errorf("sending: %w", err))

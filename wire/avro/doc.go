@@ -53,7 +53,9 @@
 // Nothing is allocated because a length says so: memory is taken as bytes arrive,
 // and limits (see [Limits]) count what arrives decompressed, with what its events
 // take in memory. Connections that wait for a request have no buffer. Events are
-// encoded from and decoded into the memory of their batch; neither allocates.
+// encoded from and decoded into the memory of their batch; neither allocates. A client
+// keeps what it has collected for one write, a request or the part of it that writeAt
+// allows, for the next.
 //
 // Sources: the Avro specification, the transport's classes in Apache Avro 1.7 and
 // 1.11, and the bytes of Apache Flume 1.9 and 1.11, some of which are in testdata.

@@ -1,6 +1,7 @@
 package avro
 
 import (
+	"bytes"
 	"unsafe"
 
 	"github.com/flume-go/flume/event"
@@ -21,8 +22,8 @@ const maxHeaders = 1024
 // events decodes events from an input into a batch, and charges what they take.
 type events struct {
 	in     *input
-	batch  *event.Batch
 	charge func(n int) error
+	decoder
 }
 
 // array decodes an array of events.
@@ -40,25 +41,62 @@ func (d *events) array() error {
 	}
 }
 
-// event decodes one event. Mostly it stands in the window as a whole, and is copied
-// into the batch in one piece.
+// event decodes one event. Mostly it stands in the window as a whole.
 func (d *events) event() error {
 	n, err := d.in.window()
 	if err != nil {
 		return err
 	}
-	if size, headers := decode(d.batch, d.in.slab[d.in.r:d.in.r+n]); size > 0 {
+	if size, cost := d.decode(d.in.slab[d.in.r : d.in.r+n]); size > 0 {
 		d.in.advance(size)
-		return d.charge(size + eventCost + headers*headerCost)
+		return d.charge(cost)
 	}
 	return d.slow()
 }
 
-// decode adds the event at the front of p to b and returns its size in p; 0, and
-// nothing is done, if p does not have all of it, or it is not a plain one.
-func decode(b *event.Batch, p []byte) (size, headers int) {
+// decoder decodes events that are in memory as a whole into a batch. Mostly an event has
+// the headers of the one before: they are taken from there.
+type decoder struct {
+	batch   *event.Batch
+	encoded []byte // headers, in memory of the batch
+	headers []event.Header
+}
+
+// reset makes the decoder one for a batch.
+func (d *decoder) reset(b *event.Batch) { *d = decoder{batch: b} }
+
+// decode adds the event at the front of p to the batch and returns its size in p, and what
+// it takes in memory; 0, and nothing is done, if p does not have all of it, or it is not
+// a plain one.
+func (d *decoder) decode(p []byte) (size, cost int) {
+	if n := len(d.encoded); n > 0 && bytes.HasPrefix(p, d.encoded) {
+		body, end := field(p, n)
+		if end == 0 {
+			return 0, 0
+		}
+		e := d.batch.AppendCopy(p[body.from:body.to])
+		d.repeat(e)
+		return end, body.to - body.from + eventCost + len(e.Headers)*headerCost
+	}
+	return d.decodeAll(p)
+}
+
+// repeat gives e the headers of the event before, whose keys need not be looked for. There
+// is room for them once the batch has set some.
+func (d *decoder) repeat(e *event.Event) {
+	for i, h := range d.headers {
+		if cap(e.Headers)-len(e.Headers) >= len(d.headers)-i {
+			e.Headers = append(e.Headers, d.headers[i:]...)
+			return
+		}
+		d.batch.SetHeader(e, h.Key, h.Value)
+	}
+}
+
+// decodeAll is decode for an event with other headers than the one before.
+func (d *decoder) decodeAll(p []byte) (size, cost int) {
 	var keys, values [fastHeaders]span
-	at := 0
+	at, headers := 0, 0
 	for {
 		count, n := varint(p[at:])
 		if n <= 0 || count < 0 || count > int64(fastHeaders-headers) {
@@ -83,12 +121,13 @@ func decode(b *event.Batch, p []byte) (size, headers int) {
 	if end == 0 {
 		return 0, 0
 	}
-	mine := b.Copy(p[:end])
-	e := b.Append(mine[body.from:body.to])
+	mine := d.batch.Copy(p[:end])
+	e := d.batch.Append(mine[body.from:body.to])
 	for i := range headers {
-		b.SetHeader(e, keys[i].text(mine), values[i].text(mine))
+		d.batch.SetHeader(e, keys[i].text(mine), values[i].text(mine))
 	}
-	return end, headers
+	d.encoded, d.headers = mine[:at], e.Headers
+	return end, end + eventCost + headers*headerCost
 }
 
 // span is a part of a slice.
@@ -187,8 +226,8 @@ func sizeOf(e *event.Event) int {
 	return size + sizeOfLong(len(e.Body)) + len(e.Body)
 }
 
-// appendHead appends what stands before the bytes of e's body.
-func appendHead(p []byte, e *event.Event) []byte {
+// appendHeaders appends the headers of e.
+func appendHeaders(p []byte, e *event.Event) []byte {
 	if n := len(e.Headers); n > 0 {
 		p = appendLong(p, int64(n))
 		for i := range e.Headers {
@@ -196,6 +235,5 @@ func appendHead(p []byte, e *event.Event) []byte {
 			p = appendString(p, e.Headers[i].Value)
 		}
 	}
-	p = append(p, 0)
-	return appendLong(p, int64(len(e.Body)))
+	return append(p, 0)
 }

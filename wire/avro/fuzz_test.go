@@ -62,19 +62,19 @@ func (r oneByOne) Read(p []byte) (int, error) { return r.from.Read(p[:1]) }
 // FuzzEvent compares the two ways to decode an event, and encodes it again.
 func FuzzEvent(f *testing.F) {
 	b := batchOf(f, 1, 20, 3)
-	f.Add(append(appendHead(nil, b.At(0)), b.At(0).Body...))
+	f.Add(encoded(nil, b.At(0)))
 	f.Add([]byte{0, 0})
 	f.Add([]byte{2, 2, 'k', 2, 'v', 2, 2, 'k', 0, 0, 2, 'x'})
 	f.Fuzz(func(t *testing.T, p []byte) {
 		fast, slow := event.NewBatch(), event.NewBatch()
 		defer fast.Release()
 		defer slow.Release()
-		size, _ := decode(fast, p)
+		size, _ := (&decoder{batch: fast}).decode(p)
 		in := newInput(&once{Reader: bytes.NewReader(cut(1, append(p, 0), 3))}, 1<<20, 0, false, func() bool { return false })
 		if err := in.next(); err != nil {
 			t.Fatal(err)
 		}
-		d := events{in: in, batch: slow, charge: free}
+		d := events{in: in, charge: free, decoder: decoder{batch: slow}}
 		err := d.slow()
 		if size == 0 {
 			return // it may be more than the short way takes
@@ -86,11 +86,11 @@ func FuzzEvent(f *testing.F) {
 		equal(t, fast, []event.Event{slow.At(0).Clone()})
 		again := event.NewBatch()
 		defer again.Release()
-		out := append(appendHead(nil, e), e.Body...)
+		out := encoded(nil, e)
 		if len(out) != sizeOf(e) {
 			t.Errorf("encoded to %d bytes, announced were %d", len(out), sizeOf(e))
 		}
-		if n, _ := decode(again, out); n != len(out) {
+		if n, _ := (&decoder{batch: again}).decode(out); n != len(out) {
 			t.Fatalf("%x is encoded as %x, of which %d bytes are decoded", p, out, n)
 		}
 		equal(t, fast, []event.Event{again.At(0).Clone()})

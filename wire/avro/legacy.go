@@ -124,7 +124,7 @@ func (l *Legacy) read(in *input, b *event.Batch, out []byte) (_ []byte, call boo
 	case string(name) != messageAppend:
 		return out, false, malformed("there is no message %q here", name)
 	}
-	d := events{in: in, batch: b, charge: func(int) error { return nil }} // the limit bounds it
+	d := events{in: in, decoder: decoder{batch: b}, charge: func(int) error { return nil }} // the limit bounds it
 	return out, true, d.legacy()
 }
 

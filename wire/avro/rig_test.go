@@ -167,3 +167,6 @@ func isAnswer(err error) (*AnswerError, bool) {
 	var a *AnswerError
 	return a, errors.As(err, &a)
 }
+
+// encoded appends an event.
+func encoded(p []byte, e *event.Event) []byte { return appendString(appendHeaders(p, e), e.Body) }

@@ -281,7 +281,9 @@ func (c *session) request(work context.Context) ([]byte, error) {
 	b := event.NewBatch()
 	defer b.Release()
 	defer c.release()
-	c.events.in, c.events.batch = c.in, b
+	c.events.in = c.in
+	c.events.reset(b)
+	defer c.events.reset(nil)
 	call := Call{Batch: b, Client: c.client}
 	out, message, err := c.read(beginFrame(c.short[:0], c.in.serial), &call)
 	if err != nil && !isRequestError(err) && !errors.Is(err, ErrBusy) {

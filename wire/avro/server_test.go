@@ -122,7 +122,7 @@ func request(b *event.Batch) []byte {
 	if b.Len() > 0 {
 		p = appendLong(p, int64(b.Len()))
 		for i := range b.Len() {
-			p = append(appendHead(p, b.At(i)), b.At(i).Body...)
+			p = encoded(p, b.At(i))
 		}
 	}
 	return append(p, 0)

@@ -30,6 +30,8 @@ type Decoder struct {
 	yes     bool // the value of the bool that Field returned last, in the compact protocol
 	headers int  // how many more headers of events are taken
 	events  int  // how many more events are taken
+
+	before seen // of the event before in the same message
 }
 
 // Limits of one call. What is beyond is refused: small values take many times
@@ -43,6 +45,7 @@ const (
 func (d *Decoder) Reset(buf []byte) {
 	d.buf, d.pos, d.fill, d.room = buf, 0, nil, 0
 	d.headers, d.events = maxHeaders, maxEvents
+	d.before = seen{}
 }
 
 // Pos returns how much of the memory has been read.

@@ -121,3 +121,58 @@ func TestCutOff(t *testing.T) {
 		}
 	}
 }
+
+// TestHeadersRepeat: events of which some have the headers of the one before come as they
+// were, and the headers of one can be changed without those of another.
+func TestHeadersRepeat(t *testing.T) {
+	sent := event.NewBatch()
+	defer sent.Release()
+	for i := range 80 {
+		e := sent.AppendCopy([]byte{byte(i)})
+		for h := range i / 4 {
+			sent.SetHeader(e, string(rune('a'+h)), string(rune('A'+i/8)))
+		}
+	}
+	for _, p := range []Protocol{Compact, Binary} {
+		want := ""
+		for i := range sent.Events() {
+			var one Encoder
+			one.AppendBatch(p, 7, sent, i, i+1, EventSize(sent.At(i)))
+			alone, err := decodeAll(one.Written()[frameHead:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			want += alone
+		}
+		if got, err := decodeAll(call(p, sent)); err != nil || got != want {
+			t.Errorf("%v: %v, %q, one by one they are %q", p, err, got, want)
+		}
+		checkApart(t, p, call(p, sent))
+	}
+}
+
+// checkApart decodes a message and gives each event headers of its own.
+func checkApart(t *testing.T, p Protocol, message []byte) {
+	t.Helper()
+	b := event.NewBatch()
+	defer b.Release()
+	var d Decoder
+	d.Reset(message)
+	if _, err := d.Message(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.appendBatchArgs(b); err != nil {
+		t.Fatal(err)
+	}
+	for i := range b.Events() {
+		b.SetHeader(b.At(i), "a", fmt.Sprint(i))
+		b.SetHeader(b.At(i), "new", fmt.Sprint(i))
+	}
+	for i := range b.Events() {
+		for _, key := range []string{"a", "new"} {
+			if v, _ := b.At(i).Header(key); v != fmt.Sprint(i) {
+				t.Errorf("%v: header %s of event %d is %q", p, key, i, v)
+			}
+		}
+	}
+}

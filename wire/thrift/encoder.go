@@ -2,6 +2,7 @@ package thrift
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/flume-go/flume/event"
 )
@@ -12,6 +13,11 @@ type Encoder struct {
 	proto Protocol
 	buf   []byte
 	last  int16 // id of the struct's field before, for the compact protocol
+
+	// Most events have the headers of the one before, which stand in buf[from:to]; to is
+	// 0 if there is none.
+	headers  []event.Header
+	from, to int
 }
 
 // keepMemory is the most memory that is kept for the next message.
@@ -26,7 +32,11 @@ func (e *Encoder) Reset(p Protocol, n int) {
 		e.buf = make([]byte, 0, n)
 	}
 	e.buf, e.proto, e.last = e.buf[:0], p, 0
+	e.forget()
 }
+
+// forget forgets the headers of the event before, which are its batch's.
+func (e *Encoder) forget() { e.headers, e.from, e.to = nil, 0, 0 }
 
 // Written returns what was written, valid until the next Reset.
 func (e *Encoder) Written() []byte { return e.buf }
@@ -143,48 +153,58 @@ func EventSize(ev *event.Event) int {
 	return n
 }
 
-// FlumeEvent writes a ThriftFlumeEvent.
+// FlumeEvent writes a ThriftFlumeEvent. Until the next Reset its headers must not change.
 func (e *Encoder) FlumeEvent(ev *event.Event) {
-	if e.proto == Compact {
-		e.buf = appendCompact(e.buf, ev)
-	} else {
-		e.buf = appendBinary(e.buf, ev)
+	from := len(e.buf)
+	switch {
+	case e.to > 0 && slices.Equal(ev.Headers, e.headers):
+		e.buf = append(e.buf, e.buf[e.from:e.to]...)
+	case e.proto == Compact:
+		e.buf = appendCompact(e.buf, ev.Headers)
+	default:
+		e.buf = appendBinary(e.buf, ev.Headers)
 	}
+	e.headers, e.from, e.to = ev.Headers, from, len(e.buf)
+	if e.proto == Compact {
+		e.buf = append(e.buf, compactBody)
+		e.buf = binary.AppendUvarint(e.buf, uint64(len(ev.Body)))
+	} else {
+		e.buf = append(e.buf, byte(String), 0, fieldBody)
+		e.buf = binary.BigEndian.AppendUint32(e.buf, uint32(len(ev.Body)))
+	}
+	e.buf = append(e.buf, ev.Body...)
+	e.buf = append(e.buf, byte(Stop))
 }
 
-func appendCompact(buf []byte, ev *event.Event) []byte {
+// appendCompact appends the headers of an event.
+func appendCompact(buf []byte, headers []event.Header) []byte {
 	buf = append(buf, compactHeaders)
-	buf = binary.AppendUvarint(buf, uint64(len(ev.Headers)))
-	if len(ev.Headers) > 0 {
+	buf = binary.AppendUvarint(buf, uint64(len(headers)))
+	if len(headers) > 0 {
 		buf = append(buf, compactStrings)
 	}
-	for i := range ev.Headers {
-		h := &ev.Headers[i]
+	for i := range headers {
+		h := &headers[i]
 		buf = binary.AppendUvarint(buf, uint64(len(h.Key)))
 		buf = append(buf, h.Key...)
 		buf = binary.AppendUvarint(buf, uint64(len(h.Value)))
 		buf = append(buf, h.Value...)
 	}
-	buf = append(buf, compactBody)
-	buf = binary.AppendUvarint(buf, uint64(len(ev.Body)))
-	buf = append(buf, ev.Body...)
-	return append(buf, byte(Stop))
+	return buf
 }
 
-func appendBinary(buf []byte, ev *event.Event) []byte {
+// appendBinary is appendCompact for the binary protocol.
+func appendBinary(buf []byte, headers []event.Header) []byte {
 	buf = append(buf, byte(Map), 0, fieldHeaders, byte(String), byte(String))
-	buf = binary.BigEndian.AppendUint32(buf, uint32(len(ev.Headers)))
-	for i := range ev.Headers {
-		h := &ev.Headers[i]
+	buf = binary.BigEndian.AppendUint32(buf, uint32(len(headers)))
+	for i := range headers {
+		h := &headers[i]
 		buf = binary.BigEndian.AppendUint32(buf, uint32(len(h.Key)))
 		buf = append(buf, h.Key...)
 		buf = binary.BigEndian.AppendUint32(buf, uint32(len(h.Value)))
 		buf = append(buf, h.Value...)
 	}
-	buf = append(buf, byte(String), 0, fieldBody)
-	buf = binary.BigEndian.AppendUint32(buf, uint32(len(ev.Body)))
-	buf = append(buf, ev.Body...)
-	return append(buf, byte(Stop))
+	return buf
 }
 
 // listBegin writes the head of a list of structs.

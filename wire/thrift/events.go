@@ -1,6 +1,7 @@
 package thrift
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 
@@ -41,6 +42,7 @@ func (d *Decoder) FlumeEvent(b *event.Batch) error {
 	}
 	// All clients there are send the same layout. Anything else is left to the
 	// general way, from the start.
+	headers := d.headers
 	if d.proto == Compact {
 		if d.usualCompact(b, e) {
 			return nil
@@ -48,51 +50,97 @@ func (d *Decoder) FlumeEvent(b *event.Batch) error {
 	} else if d.usualBinary(b, e) {
 		return nil
 	}
-	e.Headers = nil
+	e.Headers, d.headers = nil, headers
+	d.before = seen{}
 	return d.anyEvent(b, e)
+}
+
+// seen is the headers of an event in the usual layout, as they stand in the message and as
+// the event has them. Mostly the next one has the same.
+type seen struct {
+	encoded []byte
+	count   int // in encoded, where a key may come twice
+	headers []event.Header
+}
+
+// repeat gives e the headers of the event before if they stand at p, and returns what is
+// behind them, p if they do not. There is no need to look for their keys, and there is
+// room for them once the batch has set some.
+func (d *Decoder) repeat(b *event.Batch, e *event.Event, p int) int {
+	s := &d.before
+	if len(s.encoded) == 0 || s.count > d.headers || !bytes.HasPrefix(d.buf[p:], s.encoded) {
+		return p
+	}
+	d.headers -= s.count
+	for i, h := range s.headers {
+		if cap(e.Headers)-len(e.Headers) >= len(s.headers)-i {
+			e.Headers = append(e.Headers, s.headers[i:]...)
+			break
+		}
+		b.SetHeader(e, h.Key, h.Value)
+	}
+	return p + len(s.encoded)
 }
 
 // usualCompact decodes an event in the usual layout, or reports false and has
 // read nothing.
 func (d *Decoder) usualCompact(b *event.Batch, e *event.Event) bool {
+	buf, p := d.buf, d.repeat(b, e, d.pos)
+	if p == d.pos {
+		if p = d.compactHeaders(b, e); p == 0 {
+			return false
+		}
+	}
+	if p >= len(buf) || buf[p] != compactBody {
+		return false
+	}
+	size, p := shortLength(buf, p+1)
+	return d.body(b, e, p, size)
+}
+
+// compactHeaders decodes the headers of an event and returns where they end, 0 if they
+// are not in the usual layout.
+func (d *Decoder) compactHeaders(b *event.Batch, e *event.Event) (end int) {
 	buf, p := d.buf, d.pos
 	if len(buf)-p < 2 || buf[p] != compactHeaders || buf[p+1] > fewHeaders {
-		return false
+		return 0
 	}
 	n := int(buf[p+1])
 	p += 2
 	if n > d.headers {
-		return false
+		return 0
 	}
 	if n > 0 {
 		if p >= len(buf) || buf[p] != compactStrings {
-			return false
+			return 0
 		}
 		p++
 	}
 	for range n {
 		var k, v int
 		if k, p = shortLength(buf, p); k > len(buf)-p {
-			return false
+			return 0
 		}
 		key := buf[p : p+k]
 		p += k
 		if v, p = shortLength(buf, p); v > len(buf)-p {
-			return false
+			return 0
 		}
 		b.SetHeader(e, Text(key), Text(buf[p:p+v]))
 		p += v
 	}
-	if p >= len(buf) || buf[p] != compactBody {
-		return false
-	}
-	size, p := shortLength(buf, p+1)
-	if size >= len(buf)-p || buf[p+size] != byte(Stop) {
-		return false
-	}
-	b.SetBody(e, buf[p:p+size])
-	d.pos = p + size + 1
 	d.headers -= n
+	d.before = seen{encoded: buf[d.pos:p], count: n, headers: e.Headers}
+	return p
+}
+
+// body takes size bytes at p as the body of an event that ends behind it.
+func (d *Decoder) body(b *event.Batch, e *event.Event, p, size int) bool {
+	if size >= len(d.buf)-p || d.buf[p+size] != byte(Stop) {
+		return false
+	}
+	b.SetBody(e, d.buf[p:p+size])
+	d.pos = p + size + 1
 	return true
 }
 
@@ -116,39 +164,46 @@ func shortLength(buf []byte, p int) (n, next int) {
 
 // usualBinary is usualCompact for the binary protocol.
 func (d *Decoder) usualBinary(b *event.Batch, e *event.Event) bool {
-	buf, p := d.buf, d.pos
-	if len(buf)-p < binaryHead || buf[p] != byte(Map) || buf[p+1] != 0 || buf[p+2] != fieldHeaders ||
-		buf[p+3] != byte(String) || buf[p+4] != byte(String) {
-		return false
-	}
-	n, p := wideLength(buf, p+5)
-	if n > fewHeaders || n > d.headers {
-		return false
-	}
-	for range n {
-		var k, v int
-		if k, p = wideLength(buf, p); k > len(buf)-p {
+	buf, p := d.buf, d.repeat(b, e, d.pos)
+	if p == d.pos {
+		if p = d.binaryHeaders(b, e); p == 0 {
 			return false
 		}
-		key := buf[p : p+k]
-		p += k
-		if v, p = wideLength(buf, p); v > len(buf)-p {
-			return false
-		}
-		b.SetHeader(e, Text(key), Text(buf[p:p+v]))
-		p += v
 	}
 	if len(buf)-p < binaryBody || buf[p] != byte(String) || buf[p+1] != 0 || buf[p+2] != fieldBody {
 		return false
 	}
 	size, p := wideLength(buf, p+3)
-	if size >= len(buf)-p || buf[p+size] != byte(Stop) {
-		return false
+	return d.body(b, e, p, size)
+}
+
+// binaryHeaders is compactHeaders for the binary protocol.
+func (d *Decoder) binaryHeaders(b *event.Batch, e *event.Event) (end int) {
+	buf, p := d.buf, d.pos
+	if len(buf)-p < binaryHead || buf[p] != byte(Map) || buf[p+1] != 0 || buf[p+2] != fieldHeaders ||
+		buf[p+3] != byte(String) || buf[p+4] != byte(String) {
+		return 0
 	}
-	b.SetBody(e, buf[p:p+size])
-	d.pos = p + size + 1
+	n, p := wideLength(buf, p+5)
+	if n > fewHeaders || n > d.headers {
+		return 0
+	}
+	for range n {
+		var k, v int
+		if k, p = wideLength(buf, p); k > len(buf)-p {
+			return 0
+		}
+		key := buf[p : p+k]
+		p += k
+		if v, p = wideLength(buf, p); v > len(buf)-p {
+			return 0
+		}
+		b.SetHeader(e, Text(key), Text(buf[p:p+v]))
+		p += v
+	}
 	d.headers -= n
-	return true
+	d.before = seen{encoded: buf[d.pos:p], count: n, headers: e.Headers}
+	return p
 }
 
 // wideLength reads a length of four bytes at p. A negative one, and one that is

@@ -103,6 +103,7 @@ func (e *Encoder) AppendBatch(p Protocol, seq int32, b *event.Batch, from, to, s
 	for i := from; i < to; i++ {
 		e.FlumeEvent(b.At(i))
 	}
+	e.forget()
 	e.Stop()
 	e.FrameEnd(start)
 }

@@ -134,9 +134,15 @@ func (s *Server) stored(ctx context.Context, store Store, b *event.Batch, calls 
 
 // complain logs why a connection is closed: one line for each client and minute.
 func (s *Server) complain(why string, client net.Addr, err error) {
-	if ok, more := s.peers.limit(client).Allow(); ok {
-		s.Log.Warn("closing a connection: "+why, "client", client, "error", err, "not-logged", more)
+	ok, more := s.peers.limit(client).Allow()
+	if !ok {
+		return
 	}
+	args := []any{"client", client, "error", err}
+	if more > 0 {
+		args = append(args, "not-logged", more)
+	}
+	s.Log.Warn("closing a connection: "+why, args...)
 }
 
 // mostPeers bounds how many clients are told apart in the log. The limits of all

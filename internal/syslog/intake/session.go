@@ -45,10 +45,10 @@ func newSession(ctx context.Context, t *TCP, conn net.Conn, out flow.Emitter) *s
 	}
 	client := addrOf(conn.RemoteAddr())
 	if name := t.opt.ClientIP; name != "" {
-		s.adds = append(s.adds, event.Header{Key: name, Value: AddressText(client)})
+		s.adds = append(s.adds, event.Header{Key: name, Value: netio.AddressText(client)})
 	}
 	if name := t.opt.ClientHostname; name != "" {
-		s.adds = append(s.adds, event.Header{Key: name, Value: Hostname(ctx, t.resolver, client)})
+		s.adds = append(s.adds, event.Header{Key: name, Value: netio.Hostname(ctx, t.resolver, client)})
 	}
 	return s
 }

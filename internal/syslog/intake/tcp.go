@@ -59,7 +59,7 @@ type TCP struct {
 	open     *metrics.Gauge
 	refused  *metrics.Counter
 	closings netio.LogLimit
-	resolver Resolver
+	resolver netio.Resolver
 }
 
 // New returns a TCP that serves nothing yet.

@@ -22,6 +22,7 @@ type Batch struct {
 
 	mem     arena
 	headers []Header // current slab of headers, len = used; kept for reuse
+	room    int      // headers that an event of this batch has had to get room for, up to maxRoom
 
 	// deps are the batches in whose memory (some of) the events live.
 	deps []*Batch
@@ -33,6 +34,7 @@ const (
 	headerSlab   = 256 // headers in a batch's first slab; each further one doubles
 	keepHeaders  = 32768
 	headerRoom   = 4     // room left for interceptors when an event gets its first header
+	maxRoom      = 16    // room that an event gets at once because one before it needed it
 	keepEvents   = 32768 // an events slice longer than this is not kept for reuse
 	sparseFactor = 4     // a batch pinning more than this times its content is sparse
 	sparseFloor  = 8 << 10
@@ -91,7 +93,7 @@ func (b *Batch) Release() {
 	// Stale events and headers would keep other memory alive.
 	clear(b.store)
 	clear(b.headers)
-	b.events, b.shared, b.sealed, b.hasOrigin = nil, false, false, false
+	b.events, b.shared, b.sealed, b.hasOrigin, b.room = nil, false, false, false, 0
 	if poison {
 		return // never reused: a second Release of it is then always caught
 	}
@@ -231,7 +233,10 @@ func (b *Batch) SetHeader(e *Event, key, value string) {
 	}
 	n := len(e.Headers)
 	if n == cap(e.Headers) {
-		grown := b.allocHeaders(n, n+headerRoom)
+		if n > 0 {
+			b.room = min(max(b.room, n+headerRoom), maxRoom)
+		}
+		grown := b.allocHeaders(n, max(n+headerRoom, b.room))
 		copy(grown, e.Headers)
 		e.Headers = grown
 	}

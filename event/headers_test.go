@@ -1,0 +1,30 @@
+package event
+
+import (
+	"strconv"
+	"testing"
+)
+
+// TestHeaderRoom sees that events with many headers get room for them at once, behind the first of them.
+func TestHeaderRoom(t *testing.T) {
+	b := NewBatch()
+	defer b.Release()
+	const headers = 2*headerRoom + 1
+	var used []int
+	for range 4 {
+		e := b.AppendCopy([]byte("x"))
+		before := len(b.headers)
+		for h := range headers {
+			b.SetHeader(e, strconv.Itoa(h), "v")
+		}
+		used = append(used, len(b.headers)-before)
+	}
+	for i, n := range used[1:] {
+		if want := 3 * headerRoom; n != want {
+			t.Errorf("event %d took room for %d headers, want %d", i+1, n, want)
+		}
+	}
+	if used[0] <= used[1] {
+		t.Errorf("the first event took room for %d headers: it has not grown", used[0])
+	}
+}

@@ -123,6 +123,16 @@ func (r *receipts) enter(life int, line []byte) {
 	r.lines = append(r.lines, receipt{id, life})
 }
 
+// haveAll reports whether the lines before the n-th have come.
+func (r *receipts) haveAll(n int) bool {
+	for id := range n {
+		if r.times[id] == 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // settle waits until everything that can be delivered was, and compares.
 func (w *rotateWorld) settle(v *victim) {
 	w.t.Helper()

@@ -77,6 +77,16 @@ func (l *logWriter) lostName() bool {
 	return err != nil || !os.SameFile(mine, named)
 }
 
+// notice lets a program that looks for itself open its log again if that was rotated: one that writes so seldom that
+// its log is rotated twice meanwhile writes to what is packed already.
+func (l *logWriter) notice() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.log == byName && l.file != nil && l.lostName() {
+		l.open()
+	}
+}
+
 // flush writes blocks of this size, or everything. The lines of which the end is not written yet are entered as
 // written with the next ones. mu is held.
 func (l *logWriter) flush(block int) {

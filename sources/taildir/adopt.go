@@ -3,6 +3,7 @@ package taildir
 import (
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 // followed before, in another place; a copy of a file that is followed; or
 // something new.
 func (w *follower) adopt(c *candidate) {
-	h, info, err := openPath(c.path)
+	h, info, err := w.openPath(c.path)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			w.complain(c.path, err, "correct its permissions, or change the pattern of the group so that it does not match")
@@ -41,12 +42,48 @@ func (w *follower) adopt(c *candidate) {
 		w.adoptPacked(c, h, p)
 		return
 	}
+	before := len(w.found)
+	w.confirmLogs(c, head)
 	for _, f := range w.alike(head, c.path, c.id) {
-		if w.adoptContent(c, f, h, head) {
+		if (len(w.found) == before || c.tries == mostTries) && w.adoptContent(c, f, h, head) {
 			return
 		}
 	}
+	if w.postponed(c, before) {
+		h.Close()
+		return
+	}
 	w.adoptNew(c, h, head)
+}
+
+// confirmLogs looks at the logs that c, which begins with head, may be a copy of.
+func (w *follower) confirmLogs(c *candidate, head []byte) {
+	own := stem(c.path)
+	for _, d := range w.dirs {
+		for _, name := range []string{own, own + temporary} {
+			if f := d.names[name]; f != nil && f.twin == nil && derived(f.path, c.path) {
+				w.confirm(f)
+			}
+		}
+	}
+	for _, f := range w.justBegun(head, own) {
+		w.look(f)
+	}
+}
+
+// mostTries is how often a candidate is decided before others are what they were.
+const mostTries = 4
+
+// postponed lets c be decided once more, behind files that were found to have become
+// something else while it was compared with them. before is how many candidates
+// there were by then.
+func (w *follower) postponed(c *candidate, before int) bool {
+	if len(w.found) == before || c.tries == mostTries {
+		return false
+	}
+	c.tries++
+	w.found = append(w.found, *c)
+	return true
 }
 
 // adoptContent makes c the new place of f's content, or a copy of f, if it is
@@ -55,14 +92,22 @@ func (w *follower) adoptContent(c *candidate, f *file, h *os.File, head []byte) 
 	if f.twin != nil || f.packing != plain && !f.alive() {
 		return false
 	}
-	if f.alive() && !f.isEmptyShell() {
+	if f.alive() {
+		shell := f.isEmptyShell()
 		similar := derived(f.path, c.path) || f.packing != plain && related(f.path, c.path)
-		if similar && w.isPrefix(h, c.info.Size(), f) {
+		switch {
+		case !similar || !w.isPrefix(h, c.info.Size(), f):
+		case shell:
+			if f.short = c.info.Size() < f.pos; f.short {
+				f.remember(endOf(h, c.info.Size()))
+			}
+			w.takeOver(c, f, h)
+			return true
+		default:
 			w.adoptTwin(c, f, h, plain, head)
 			return true
 		}
-		w.confirm(f) // it may have been truncated at this moment
-		if f.alive() {
+		if !shell && !w.isGone(f) {
 			return false
 		}
 	}
@@ -74,14 +119,20 @@ func (w *follower) adoptContent(c *candidate, f *file, h *os.File, head []byte) 
 		w.takeOver(c, f, h)
 		return true
 	case w.readBefore(f, h, c.info.Size(), head):
-		// Copied and cut off while its last lines were being written: all of
-		// the copy has been read.
+		// Copied and cut off while its last lines were being written, or still
+		// being copied: all that is there has been read.
+		f.short = true
 		w.takeOver(c, f, h)
-		w.finished(f, c.info.Size(), markOf(head))
 		return true
 	default:
 		return false
 	}
+}
+
+// isGone looks at f, which may have been truncated at this moment.
+func (w *follower) isGone(f *file) bool {
+	w.confirm(f)
+	return !f.alive()
 }
 
 // mayBecome reports whether c, if it has the content of f, which has gone, is its
@@ -92,7 +143,7 @@ func (w *follower) mayBecome(f *file, c *candidate) bool {
 		return true
 	}
 	for _, path := range []string{f.path, f.was} {
-		if path != "" && path != c.path && related(path, c.path) && len(filepath.Base(c.path)) >= len(filepath.Base(path)) {
+		if path != "" && path != c.path && related(path, c.path) && len(filepath.Base(c.path)) >= len(lasting(path)) {
 			return true
 		}
 	}
@@ -108,6 +159,10 @@ func (w *follower) identify(f *file, size int64) bool {
 	if err != nil {
 		return true // the turn finds out
 	}
+	if packingOf(head) != plain && w.src.cfg.Compressed != raw {
+		w.forget(f) // if it has another name that matches, it is found there
+		return false
+	}
 	for _, t := range w.alike(head, f.path, f.id) {
 		switch {
 		case t == f || t.twin != nil:
@@ -122,10 +177,8 @@ func (w *follower) identify(f *file, size int64) bool {
 				return false
 			}
 		case t.holds(f.handle, head), w.readBefore(t, f.handle, size, head):
-			if f.pos, f.anchor = t.pos, t.anchor; size < t.pos {
-				f.pos, f.anchor = size, mark{}
-			}
-			w.setHead(f, markOf(head))
+			f.pos, f.anchor, f.older, f.short = t.pos, t.anchor, t.older, size < t.pos
+			w.setHead(f, t.head)
 			w.forget(t)
 			w.note(f)
 			return true
@@ -146,7 +199,10 @@ func (w *follower) adoptNew(c *candidate, h *os.File, head []byte) {
 	}
 	w.setPath(f, c.path)
 	w.adoptHandle(f, h)
-	f.empty = len(head) == 0
+	if f.empty = len(head) == 0 || w.src.cfg.Compressed != raw && beginsMagic(head); f.empty {
+		head = nil
+		w.blank++
+	}
 	w.setHead(f, markOf(head))
 	if f.pos > 0 {
 		var buf [anchorBytes]byte
@@ -240,10 +296,20 @@ func (w *follower) measure(t *file, h *os.File, size int64) {
 	if head, err := readUpTo(h, make([]byte, min(size, headBytes)), 0); err == nil {
 		w.setHead(t, markOf(head))
 	}
-	n := min(size, anchorBytes)
-	if got, err := readUpTo(h, make([]byte, n), size-n); err == nil && int64(len(got)) == n {
-		t.pos, t.anchor = size, markOf(got)
+	if end := endOf(h, size); end.anchor.n > 0 {
+		t.pos, t.anchor = end.pos, end.anchor
 	}
+}
+
+// endOf returns the place at the end of h, which has this size; without an anchor if
+// it cannot be read.
+func endOf(h *os.File, size int64) place {
+	n := min(size, anchorBytes)
+	got, err := readUpTo(h, make([]byte, n), size-n)
+	if err != nil || int64(len(got)) < n {
+		return place{}
+	}
+	return place{pos: size, anchor: markOf(got)}
 }
 
 // checkTwin makes a copy that has become something else a file of its own.
@@ -251,11 +317,14 @@ func (w *follower) checkTwin(t *file) {
 	if t.packing != plain {
 		return // looked into when its turn comes
 	}
-	h, info, err := openPath(t.path)
+	h, info, err := w.openPath(t.path)
 	if err != nil {
 		return
 	}
 	defer h.Close()
+	if idOf(info, t.path) != t.id {
+		return // another file has taken its name: the next look finds out
+	}
 	w.confirm(t.twin)
 	if t.twin.alive() && w.isPrefix(h, info.Size(), t.twin) {
 		w.measure(t, h, info.Size())
@@ -265,14 +334,13 @@ func (w *follower) checkTwin(t *file) {
 	if w.confirm(t.twin); !t.twin.alive() {
 		return // it was truncated: t takes its place when that is dealt with
 	}
-	w.log.Info("a copy of a followed file has become another file and is read", "file", t.path, "of", t.twin.path)
-	t.twin.older[oldAnchors-1] = place{pos: t.pos, anchor: t.anchor} // where the copy ended, if it was compressed
-	t.twin = nil
-	w.twins--
-	w.setHead(t, mark{})
-	t.restart()
-	w.note(t)
-	w.enqueue(t)
+	if !t.linked {
+		return
+	}
+	// Or it is a copy of another one, which begins alike.
+	w.log.Info("a file is no copy any more, and is looked at anew", "file", t.path, "of", t.twin.path)
+	t.twin.remember(place{pos: t.pos, anchor: t.anchor}) // where the copy ended, if it was compressed
+	w.decideAnew(t)
 }
 
 // isPrefix reports whether h, of this size, is the beginning of what is in f. Its
@@ -283,11 +351,15 @@ func (w *follower) isPrefix(h *os.File, size int64, f *file) bool {
 	}
 	file := f.handle
 	if file == nil {
+		var info fs.FileInfo
 		var err error
-		if file, _, err = openPath(f.path); err != nil {
+		if file, info, err = w.openPath(f.path); err != nil {
 			return false
 		}
 		defer file.Close()
+		if idOf(info, f.path) != f.id {
+			return false
+		}
 	}
 	var other content = file
 	if f.packing != plain {
@@ -324,14 +396,14 @@ func (f *file) isEmptyShell() bool {
 // read. A file that has not gets a new place, and its content another file.
 func (w *follower) confirm(f *file) {
 	w.look(f)
-	if f.packing != plain || f.twin != nil || f.head.n == 0 || !f.alive() {
+	if f.packing != plain || f.twin != nil || f.head.n == 0 || !f.alive() || f.short && f.size < f.pos {
 		return
 	}
 	h := f.handle
 	if h == nil {
 		var info fs.FileInfo
 		var err error
-		if h, info, err = openPath(f.path); err != nil {
+		if h, info, err = w.openPath(f.path); err != nil {
 			return
 		}
 		defer h.Close()
@@ -352,6 +424,8 @@ func (w *follower) adoptPacked(c *candidate, h *os.File, p packing) {
 	var buf [headBytes]byte
 	head, err := readUpTo(u, buf[:], 0)
 	defer u.close()
+	before := len(w.found)
+	w.confirmLogs(c, head)
 	if err == nil {
 		for _, f := range w.alike(head, c.path, c.id) {
 			if f.packing != plain && f.alive() || !related(f.path, c.path) {
@@ -375,26 +449,55 @@ func (w *follower) adoptPacked(c *candidate, h *os.File, p packing) {
 			return
 		}
 	}
+	if w.postponed(c, before) {
+		h.Close()
+		return
+	}
 	f := w.newFile(c.id)
 	w.setPath(f, c.path)
 	f.sniffed, f.proven, f.packing = true, true, p
 	w.setHead(f, markOf(head))
-	if f.left = err != nil || w.src.cfg.Compressed == finish; !f.left {
+	f.size, f.mtime = c.info.Size(), c.info.ModTime()
+	torn := !c.whole && len(head) < headBytes && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(u.err, io.ErrUnexpectedEOF) || u.stream == nil)
+	switch f.left = err != nil || torn || w.src.cfg.Compressed == finish; {
+	case !f.left:
 		w.adoptHandle(f, h)
-	} else {
+	case torn:
 		h.Close()
-		w.log.Info("a compressed file is not of a file that was followed, and is not read; set compressedFiles to read or raw for that",
-			"file", c.path, "compressedFiles", w.src.cfg.Compressed)
+		f.torn = w.now
+	default:
+		h.Close()
+		w.notOfOurs(f)
 	}
 	w.link(f, c)
+}
+
+// notOfOurs says that a compressed file is left alone.
+func (w *follower) notOfOurs(f *file) {
+	w.log.Info("a compressed file is not of a file that was followed, and is not read; set compressedFiles to read or raw for that",
+		"file", f.path, "compressedFiles", w.src.cfg.Compressed)
+}
+
+// settleTorn decides what a packed file is that broke off in its beginning and that
+// nobody has written to for a while: what there is counts.
+func (w *follower) settleTorn(f *file) {
+	before := len(w.found)
+	w.reconsider(f)
+	for i := range w.found[before:] {
+		w.found[before+i].whole = true
+	}
 }
 
 // reconsider looks again into a file that nothing was known of, as it was being
 // written.
 func (w *follower) reconsider(f *file) {
-	if f.pos > 0 {
-		return
+	if f.pos == 0 {
+		w.decideAnew(f)
 	}
+}
+
+// decideAnew forgets f, which is linked, and makes its name a candidate.
+func (w *follower) decideAnew(f *file) {
 	c := candidate{dir: f.dir, name: filepath.Base(f.path), path: f.path, group: f.group, id: f.id}
 	f.linked = false
 	delete(f.dir.names, c.name)

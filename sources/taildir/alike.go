@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // mostAlike is how many of the files that are where they were a new one is compared
@@ -52,11 +53,7 @@ func (w *follower) alike(head []byte, path string, id fileID) []*file {
 	for _, f := range there {
 		w.confirm(f) // contents may have been lost
 	}
-	all := slices.DeleteFunc(append(gone, there...), func(f *file) bool { return w.files[f.no] != f || f.twin != nil })
-	if w.starting || len(head) == 0 {
-		return all
-	}
-	return append(all, w.justBegun(head, own)...)
+	return slices.DeleteFunc(append(gone, there...), func(f *file) bool { return w.files[f.no] != f || f.twin != nil })
 }
 
 // concerns reports whether a file of this stem and inode, which begins like f, can be
@@ -69,6 +66,9 @@ func (f *file) concerns(own string, id fileID) bool {
 // justBegun returns the open files of a stem of which no head is known and which
 // begin like head as far as they go.
 func (w *follower) justBegun(head []byte, own string) (all []*file) {
+	if w.blank == 0 || len(head) == 0 {
+		return nil
+	}
 	for e := w.opened.Front(); e != nil; e = e.Next() {
 		f, _ := e.Value.(*file)
 		if f.head.n > 0 || f.packing != plain || f.stem != own {
@@ -125,7 +125,7 @@ func (w *follower) dropStem(f *file) {
 
 var (
 	rotationNumber = regexp.MustCompile(`[-_.]\d+([-_.T:]\d+)*`)
-	rotationSuffix = regexp.MustCompile(`(\.(gz|zst|zstd|old|bak|prev))+$`)
+	rotationSuffix = regexp.MustCompile(`(\.(gz|zst|zstd|old|bak|prev|tmp))+$`)
 )
 
 // stem returns a file's name without what rotation adds to it: app.log for
@@ -142,8 +142,15 @@ func stem(path string) string {
 // rotated.
 func related(a, b string) bool { return stem(a) == stem(b) }
 
-// derived reports whether name is what rotation makes of the file that keeps the
-// name of.
+// derived reports whether name is what rotation makes of the file of the name of.
+// Some rotate by way of a temporary name: app.log becomes app.log.tmp, which is
+// copied to app.log.1.
 func derived(of, name string) bool {
-	return len(filepath.Base(name)) > len(filepath.Base(of)) && related(of, name)
+	return len(filepath.Base(name)) > len(lasting(of)) && related(of, name)
 }
+
+// temporary is the suffix of names by way of which logrotate moves files that it copies.
+const temporary = ".tmp"
+
+// lasting returns a file's name without the suffix of temporary ones.
+func lasting(path string) string { return strings.TrimSuffix(filepath.Base(path), temporary) }

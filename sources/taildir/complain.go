@@ -3,7 +3,6 @@ package taildir
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 )
 
@@ -57,7 +56,7 @@ func (w *follower) tryAgain() {
 		if d == nil || d.names[name] != nil {
 			continue // it is followed, and looked at as such
 		}
-		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		if _, err := w.src.sys.lstat(path); errors.Is(err, fs.ErrNotExist) {
 			delete(w.complaints, path)
 			continue
 		}

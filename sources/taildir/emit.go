@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	blockSize  = 256 << 10 // bytes read at once, and after which a batch is emitted
-	mostEvents = 16 << 10  // in the memory of one batch, however short they are
+	blockSize  = 512 << 10     // bytes read at once
+	enough     = blockSize / 2 // bytes after which a batch is emitted
+	mostEvents = 16 << 10      // in the memory of one batch, however short they are
 )
 
 // filling is a batch that is being made, from one file or from several.
@@ -34,11 +35,14 @@ func (p *filling) begin(b *event.Batch, size int) {
 
 // full reports whether it is time to emit.
 func (p *filling) full() bool {
-	return p.batch.Len() >= min(p.size, mostEvents) || p.bytes >= blockSize
+	return p.batch.Len() >= min(p.size, mostEvents) || p.bytes >= enough
 }
 
 // atEdge reports whether the batch is cut behind its last event.
 func (p *filling) atEdge() bool { return p.batch.Len()%p.size == 0 }
+
+// toEdge returns how many events there are to where the batch is cut next.
+func (p *filling) toEdge() int { return p.size - p.batch.Len()%p.size }
 
 // step notes that the file is at pos after the events so far. read is what was
 // read of it up to there.

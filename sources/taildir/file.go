@@ -37,12 +37,18 @@ type file struct {
 	// copied says that f was found to be a copy of what its place speaks of, maybe
 	// of its beginning only.
 	copied bool
+	// short says that it has been found to be the beginning of what its place speaks of,
+	// and may still be growing to that. There is nothing to be read before.
+	short bool
 	// empty says that there was nothing in the file when it was found, so that it
 	// was not known whether it would be a copy of another.
 	empty bool
 	// left says that there is nothing to be read in a packed file, either because
 	// it is read, or because it is none of those that are.
 	left bool
+	// torn says since when it is a packed file that breaks off in its beginning, as
+	// one that is being written does; zero if it is not.
+	torn time.Time
 	// before, if not nil, is read to its end first: the former file of this name.
 	before *file
 
@@ -59,6 +65,7 @@ type file struct {
 	sniffed bool // packing is known
 
 	queued   bool  // it is in follower.ready
+	adrift   bool  // it was not to be found when its turn came, and is looked for
 	round    int   // of its latest turn
 	need     int64 // bytes that a block must have so that an event fits; 0: the usual
 	greedy   bool  // there was more than was asked for
@@ -87,7 +94,7 @@ func (f *file) content() content {
 // newer reports whether there may be something behind the position.
 func (f *file) newer() bool {
 	switch {
-	case f.twin != nil, f.left, f.empty:
+	case f.twin != nil, f.left, f.empty, f.short && f.size < f.pos:
 		return false
 	case f.packing != plain:
 		return true
@@ -104,11 +111,21 @@ func (f *file) move(pos int64, anchor mark) {
 	f.searched, f.need = 0, 0
 }
 
+// remember keeps a place where a copy of f ended among the earlier ones.
+func (f *file) remember(p place) {
+	for i := range f.older {
+		if f.older[i].anchor.n == 0 || i == oldAnchors-1 {
+			f.older[i] = place{pos: p.pos, anchor: p.anchor}
+			return
+		}
+	}
+}
+
 // restart begins the content anew.
 func (f *file) restart() {
 	f.place, f.older, f.peak = place{}, [oldAnchors]place{}, 0
 	f.searched, f.need, f.heldSince, f.ending = 0, 0, time.Time{}, more
-	f.proven = true
+	f.proven, f.short = true, false
 }
 
 // saved returns what the journal keeps of f.
@@ -132,8 +149,8 @@ var (
 )
 
 // openPath opens a regular file, and no other, and returns what it is.
-func openPath(path string) (*os.File, fs.FileInfo, error) {
-	h, err := os.OpenFile(path, openFlags, 0)
+func (w *follower) openPath(path string) (*os.File, fs.FileInfo, error) {
+	h, err := w.src.sys.open(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -154,7 +171,7 @@ func (w *follower) open(f *file) error {
 		w.opened.MoveToFront(f.used)
 		return nil
 	}
-	h, info, err := openPath(f.path)
+	h, info, err := w.openPath(f.path)
 	if err != nil {
 		return err
 	}

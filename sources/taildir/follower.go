@@ -6,12 +6,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
-	"github.com/flume-go/flume/internal/filewatch"
 )
 
 // follower is one run of the source. All of it belongs to one goroutine.
@@ -19,8 +17,8 @@ type follower struct {
 	src   *source
 	log   *slog.Logger
 	out   flow.Emitter
-	watch *filewatch.Watcher // nil: there is only looking
-	now   time.Time          // of this round
+	watch watcher   // nil: there is only looking
+	now   time.Time // of this round
 
 	dirs   []*directory
 	files  map[int]*file
@@ -53,6 +51,7 @@ type follower struct {
 	lastDrain  time.Time
 	lastLost   time.Time // when notifications were lost
 	twins      int       // copies that wait for the files that they are copies of
+	blank      int       // files in which there was nothing when they were found, so far
 	scratch    []byte
 }
 
@@ -94,7 +93,6 @@ func newFollower(s *source, out flow.Emitter) (_ *follower, err error) {
 		}
 	}
 	w.settle()
-	slices.SortStableFunc(w.ready, func(a, b *file) int { return a.mtime.Compare(b.mtime) })
 	w.starting = false
 	if w.store, err = newStore(w); err != nil {
 		return nil, err
@@ -111,7 +109,7 @@ func (w *follower) startWatching() {
 	if !w.src.cfg.Notify {
 		return
 	}
-	watch, err := filewatch.New()
+	watch, err := w.src.sys.watch()
 	if err != nil {
 		w.log.Warn("the system does not tell of changes; files are only looked at from time to time (on Linux, raise fs.inotify.max_user_instances)",
 			"error", err, "maxBackoffSleep", w.src.cfg.PollMax)
@@ -208,7 +206,7 @@ func (w *follower) mustWait(f *file) bool {
 	if f.before == nil {
 		return false
 	}
-	if b := f.before; (b.queued || b.round == w.rounds) && b.newer() && b.failing == "" {
+	if b := f.before; (b.queued || b.round == w.rounds || b.adrift) && b.newer() && b.failing == "" {
 		w.waiting = append(w.waiting, f)
 		return true
 	}
@@ -278,12 +276,37 @@ func (w *follower) forget(f *file) {
 		f.twin = nil
 		w.twins--
 	}
+	w.orphan(f)
 	delete(w.files, f.no)
 	if w.byID[f.id] == f {
 		delete(w.byID, f.id)
 	}
 	if w.store != nil {
 		w.store.forget(f)
+	}
+}
+
+// orphan makes the copies of f files of their own. What was read of f is not known:
+// they are read from their beginning.
+func (w *follower) orphan(f *file) {
+	if w.twins == 0 {
+		return
+	}
+	for _, t := range w.files {
+		if t.twin != f {
+			continue
+		}
+		head := t.head
+		t.twin = nil
+		w.twins--
+		w.setHead(t, mark{})
+		t.restart()
+		w.setHead(t, head)
+		t.proven = false
+		w.note(t)
+		if t.linked {
+			w.enqueue(t)
+		}
 	}
 }
 

@@ -284,6 +284,7 @@ func (r *rig) expect(want ...string) {
 type logBook struct {
 	mu    sync.Mutex
 	lines []string
+	also  func(line string) // nil: nobody else is told
 }
 
 func (l *logBook) Enabled(context.Context, slog.Level) bool { return true }
@@ -305,6 +306,9 @@ func (l *logBook) note(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines = append(l.lines, line)
+	if l.also != nil {
+		l.also(line)
+	}
 }
 
 func (l *logBook) String() string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/internal/javaregex"
 )
 
@@ -74,6 +75,31 @@ func (c *cutter) line(text []byte, e ending) (body []byte, n int, cut bool) {
 	default:
 		return nil, 0, false
 	}
+}
+
+// lines appends to b the lines with which text begins, at most most of them, and
+// returns how many there were and how many bytes they take. It is first for many
+// events at once, and stops before what is not simple: a line that is not complete
+// or too long, or several lines that may be one event.
+func (c *cutter) lines(b *event.Batch, text []byte, most int) (taken, n int) {
+	if c.multi != nil {
+		return 0, 0
+	}
+	for taken < most {
+		window := text[n:min(len(text), n+c.maxLine+1)]
+		i := bytes.IndexByte(window, '\n')
+		switch {
+		case i < 0:
+			return taken, n
+		case i > 0 && window[i-1] == '\r':
+			b.Append(window[:i-1])
+		default:
+			b.AppendLine(window[:i+1])
+		}
+		n += i + 1
+		taken++
+	}
+	return taken, n
 }
 
 // trimCR removes one carriage return from the end of a line.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/flume-go/flume/event"
 )
 
 // cutAll cuts text as the source does, and returns the bodies and what is left.
@@ -27,6 +29,27 @@ func cutterOf(t testing.TB, change func(*Config)) *cutter {
 		t.Fatal(err)
 	}
 	return &c
+}
+
+// cutAtOnce is cutAll with as many lines at once as there are.
+func cutAtOnce(c *cutter, text []byte, e ending, most int) (bodies []string, rest string) {
+	b := event.NewBatch()
+	defer b.Release()
+	for {
+		taken, n := c.lines(b, b.Copy(text), most)
+		if taken == 0 {
+			var body []byte
+			if body, n, _ = c.first(text, e); n == 0 {
+				break
+			}
+			b.AppendCopy(body)
+		}
+		text = text[n:]
+	}
+	for i := range b.Events() {
+		bodies = append(bodies, string(b.At(i).Body))
+	}
+	return bodies, string(text)
 }
 
 func TestLines(t *testing.T) {
@@ -57,6 +80,12 @@ func TestLines(t *testing.T) {
 			got, rest := cutAll(c, []byte(x.text), x.end)
 			if !slices.Equal(got, x.want) || rest != x.rest {
 				t.Errorf("%q and rest %q\nwant %q and rest %q", got, rest, x.want, x.rest)
+			}
+			for _, most := range []int{1, 2, 1000} {
+				got, rest := cutAtOnce(c, []byte(x.text), x.end, most)
+				if !slices.Equal(got, x.want) || rest != x.rest {
+					t.Errorf("at once, at most %d: %q and rest %q\nwant %q and rest %q", most, got, rest, x.want, x.rest)
+				}
 			}
 		})
 	}

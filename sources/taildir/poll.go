@@ -1,7 +1,6 @@
 package taildir
 
 import (
-	"os"
 	"path/filepath"
 	"time"
 
@@ -14,6 +13,9 @@ const (
 	trustFactor = 12
 	// doubtTime is how late a notification may come.
 	doubtTime = 2 * time.Second
+	// tornTime is for how long a packed file that breaks off is taken for one that is
+	// being written.
+	tornTime = 10 * time.Second
 	// keepMissing is how long a content that is nowhere to be found is remembered.
 	keepMissing = 24 * time.Hour
 	// mostMissing is how many of these are remembered.
@@ -106,7 +108,7 @@ func (w *follower) mayDiffer(d *directory) bool {
 	if d.changed || d.missing || !w.src.cfg.CacheMatching {
 		return true
 	}
-	info, err := os.Stat(d.path)
+	info, err := w.src.sys.stat(d.path)
 	if err != nil {
 		return true
 	}

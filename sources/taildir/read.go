@@ -27,6 +27,12 @@ func (w *follower) turn(f *file) (again bool) {
 		w.cannotRead(f, err)
 		return false
 	}
+	if f.short {
+		if f.size < f.pos {
+			return w.endTurn(f, false)
+		}
+		f.short, f.proven = false, false
+	}
 	if f.left || !w.prove(f) || w.stillSearching(f) {
 		return w.endTurn(f, false)
 	}
@@ -36,6 +42,9 @@ func (w *follower) turn(f *file) (again bool) {
 		w.cannotRead(f, err)
 		return false
 	case f.anchor.fits(data) && (f.pos > int64(f.anchor.n) || f.head.fits(data)):
+	case f.isTorn():
+		w.cannotRead(f, f.unpack.err)
+		return false
 	case w.isShort(f):
 		w.finished(f, f.unpack.end, f.head)
 		f.left = true
@@ -53,7 +62,7 @@ func (w *follower) turn(f *file) (again bool) {
 	case f.closing:
 		end = pause
 	}
-	used, stopped := w.cutBlock(f, data, end)
+	used, stopped := w.cutBlock(f, data, end, filled)
 	rest := len(data) - f.anchor.n - used
 	f.greedy = filled
 	if used > 0 {
@@ -94,43 +103,75 @@ func (w *follower) readBlock(f *file) (data []byte, filled bool, err error) {
 }
 
 // cutBlock adds the events in data, of which the first bytes are the anchor, and
-// returns how many bytes they take. stopped says that the batch is full.
-func (w *follower) cutBlock(f *file, data []byte, end ending) (used int, stopped bool) {
-	b, before := w.batch.batch, f.anchor.n
+// returns how many bytes they take. filled says that the file has more than data;
+// stopped, that there is more to be had at once, in data or behind it.
+func (w *follower) cutBlock(f *file, data []byte, end ending, filled bool) (used int, stopped bool) {
+	p, before := &w.batch, f.anchor.n
 	text := data[before:]
 	limit := min(w.src.cfg.turnEvents(), mostEvents)
 	plainEvents := !w.src.cfg.ByteOffset && !w.src.cfg.FileHeader && len(f.group.headers) == 0
 	events := 0
-	for ; events < limit; events++ {
-		body, n, cut := w.src.records.first(text[used:], end)
-		if n == 0 {
-			break
+	for events < limit {
+		taken, n := 0, 0
+		if plainEvents {
+			taken, n = w.src.records.lines(p.batch, text[used:], min(limit-events, p.toEdge()))
 		}
-		if events == 0 {
-			b.Commit(len(data))
+		if taken > 0 && events == 0 {
+			p.batch.Commit(len(data))
 		}
-		if cut {
-			w.tooLong(f)
-		}
-		var e *event.Event
-		if n == len(body)+1 {
-			e = b.AppendLine(text[used : used+n])
-		} else {
-			e = b.Append(body)
-		}
-		if !plainEvents {
-			w.setHeaders(b, e, f, f.pos+int64(used))
+		if taken == 0 {
+			if n = w.cutOne(f, data, used, end, events == 0); n == 0 {
+				break
+			}
+			taken = 1
 		}
 		used += n
-		if w.batch.atEdge() {
-			w.batch.step(f, f.pos+int64(used), data[:before+used])
+		events += taken
+		if p.atEdge() {
+			p.step(f, f.pos+int64(used), data[:before+used])
+			if filled && scraps(len(text)-used, used, events, p.size) {
+				stopped = true
+				break
+			}
 		}
 	}
-	if used > 0 && !w.batch.atEdge() {
-		w.batch.step(f, f.pos+int64(used), data[:before+used])
+	if used > 0 && !p.atEdge() {
+		p.step(f, f.pos+int64(used), data[:before+used])
 	}
-	w.batch.bytes += used
-	return used, events == limit
+	p.bytes += used
+	return used, stopped || events == limit
+}
+
+// scraps reports whether what is left of a block, of which this many bytes were
+// events, would make so small a batch that it is better read again with what
+// follows it: handing on a batch costs more.
+func scraps(left, used, events, size int) bool {
+	return int64(left)*int64(events)*4 < int64(used)*int64(size)
+}
+
+// cutOne adds the event with which data[anchor+used:] begins, and returns how many
+// bytes it takes; 0 if it is not complete. first says that it is the first of data,
+// which is then kept in the batch's memory.
+func (w *follower) cutOne(f *file, data []byte, used int, end ending, first bool) int {
+	b, text := w.batch.batch, data[f.anchor.n+used:]
+	body, n, cut := w.src.records.first(text, end)
+	if n == 0 {
+		return 0
+	}
+	if first {
+		b.Commit(len(data))
+	}
+	if cut {
+		w.tooLong(f)
+	}
+	var e *event.Event
+	if n == len(body)+1 {
+		e = b.AppendLine(text[:n])
+	} else {
+		e = b.Append(body)
+	}
+	w.setHeaders(b, e, f, f.pos+int64(used))
+	return n
 }
 
 // setHeaders sets the headers in Flume's order: later ones replace earlier ones of
@@ -200,13 +241,26 @@ func (w *follower) prove(f *file) bool {
 		return false
 	}
 	if !f.head.fits(head) {
-		w.lose(f)
+		switch {
+		case len(head) == f.head.n:
+			w.lose(f)
+		case f.isTorn():
+			w.cannotRead(f, f.unpack.err)
+		case w.isShort(f):
+			w.finished(f, f.unpack.end, markOf(head))
+			f.left = true
+		default:
+			w.lose(f)
+		}
 		return false
 	}
 	f.proven = true
 	w.extendHead(f)
 	return true
 }
+
+// isTorn reports whether f is packed and breaks off, as one that is being written does.
+func (f *file) isTorn() bool { return f.unpack != nil && f.unpack.err != nil && !isEOF(f.unpack.err) }
 
 // endTurn closes f if its time has come.
 func (w *follower) endTurn(f *file, read bool) bool {
@@ -253,7 +307,7 @@ func (w *follower) cannotRead(f *file, err error) {
 		if !f.linked {
 			w.unlinked = append(w.unlinked, f)
 		}
-		f.nextLook, w.nextSweep = w.now, w.now // which find out
+		f.nextLook, w.nextSweep, f.adrift = w.now, w.now, true // which find out
 		return
 	}
 	if f.unpack != nil {

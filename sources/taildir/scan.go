@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -26,7 +25,7 @@ type directory struct {
 	missing  bool // it could not be listed
 
 	watched bool
-	works   bool // notifications have come for files in it
+	works   bool // notifications have come for files in it, or are sure to
 	fails   bool // a change was found that no notification told of
 }
 
@@ -39,6 +38,8 @@ type candidate struct {
 	info  fs.FileInfo
 	id    fileID
 	begun bool      // its inode was followed, and nothing was read yet
+	tries int       // how often it was postponed
+	whole bool      // if it is packed and breaks off, then it is not because it is being written
 	told  time.Time // when a notification of it came; zero if none did
 }
 
@@ -53,7 +54,7 @@ func (w *follower) addDirectories() error {
 		d := byPath[g.dir]
 		if d == nil {
 			d = &directory{path: g.dir, names: map[string]*file{}}
-			if info, err := os.Stat(g.dir); err != nil {
+			if info, err := w.src.sys.stat(g.dir); err != nil {
 				return fmt.Errorf("property filegroups.%s: %w: %w", g.name, errNoDirectory, err)
 			} else if !info.IsDir() {
 				return fmt.Errorf("property filegroups.%s: %w: %s is not a directory", g.name, errNoDirectory, g.dir)
@@ -79,7 +80,7 @@ func (d *directory) group(name string) *group {
 // list finds what has come to a directory and what has gone from it.
 func (w *follower) list(d *directory) error {
 	began := time.Now()
-	dir, err := os.Open(d.path)
+	dir, err := w.src.sys.open(d.path)
 	if err != nil {
 		return w.cannotList(d, err)
 	}
@@ -159,16 +160,17 @@ func (w *follower) renewWatch(d *directory, id fileID) {
 		w.log.Warn("the system does not tell of changes in a directory; its files are only looked at from time to time (on Linux, raise fs.inotify.max_user_watches)",
 			"error", err, "maxBackoffSleep", w.src.cfg.PollMax)
 	}
+	d.works = d.works || d.watched && isLocal(d.path)
 }
 
 // foundName looks at a name that is not known and makes it a candidate. told is when
 // a notification of it came.
 func (w *follower) foundName(d *directory, name string, g *group, told time.Time) {
 	path := filepath.Join(d.path, name)
-	info, err := os.Stat(path)
+	info, err := w.src.sys.stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if _, err := os.Lstat(path); err == nil {
+		if _, err := w.src.sys.lstat(path); err == nil {
 			w.await(path) // a link to nowhere
 		}
 		return
@@ -185,23 +187,24 @@ func (w *follower) foundName(d *directory, name string, g *group, told time.Time
 }
 
 // settle decides what the candidates are, and what becomes of the files that have
-// lost their names. The oldest come first, as in Flume.
+// lost their names. What a copy was made of has the shorter name, and must be known
+// first; the oldest are read first, as in Flume.
 func (w *follower) settle() {
+	queued := len(w.ready)
 	for len(w.found) > 0 {
 		some := w.found
 		w.found = nil
-		slices.SortStableFunc(some, func(a, b candidate) int {
-			return cmp.Or(a.info.ModTime().Compare(b.info.ModTime()), cmp.Compare(a.path, b.path))
-		})
 		if w.starting {
 			some = w.linkKnown(some)
-			// What a copy was made of has the shorter name, and must be known first.
-			slices.SortStableFunc(some, func(a, b candidate) int { return cmp.Compare(len(a.name), len(b.name)) })
 		}
+		slices.SortStableFunc(some, func(a, b candidate) int {
+			return cmp.Or(cmp.Compare(len(lasting(a.name)), len(lasting(b.name))), a.info.ModTime().Compare(b.info.ModTime()), cmp.Compare(a.path, b.path))
+		})
 		for i := range some {
 			w.decide(&some[i])
 		}
 	}
+	slices.SortStableFunc(w.ready[queued:], func(a, b *file) int { return a.mtime.Compare(b.mtime) })
 	lost := w.unlinked
 	w.unlinked = nil
 	w.letGo(lost)
@@ -213,7 +216,10 @@ func (w *follower) settle() {
 func (w *follower) linkKnown(some []candidate) []candidate {
 	return slices.DeleteFunc(some, func(c candidate) bool {
 		f := w.byID[c.id]
-		if f == nil || f.linked || f.path != c.path || f.head.n == 0 || c.dir.names[c.name] != nil || !w.recognised(f, &c) {
+		if f == nil || f.linked || f.path != c.path || f.head.n == 0 || c.dir.names[c.name] != nil {
+			return false
+		}
+		if known, _ := w.recognised(f, &c); !known {
 			return false
 		}
 		w.link(f, &c)
@@ -252,39 +258,55 @@ func (w *follower) decide(c *candidate) {
 		w.adopt(c)
 		return
 	}
-	if f.handle == nil && !w.recognised(f, c) {
-		w.loseID(f) // it has been given to another file
-		if f.path == c.path {
-			w.src.count.truncated.Add(1)
-			w.log.Info("a file is not the one that was read before and is read from its beginning", "file", c.path, "inode", c.id.ino, "position", f.pos)
+	if f.handle != nil {
+		if info, err := w.src.sys.stat(c.path); err != nil || idOf(info, c.path) != c.id {
+			w.foundName(c.dir, c.name, c.group, c.told) // it was replaced, and f is another file's inode used again
+			return
 		}
-		w.adopt(c)
-		return
+	} else {
+		known, replaced := w.recognised(f, c)
+		if replaced {
+			w.foundName(c.dir, c.name, c.group, c.told)
+			return
+		}
+		if !known {
+			w.loseID(f) // it has been given to another file
+			if f.path == c.path {
+				w.src.count.truncated.Add(1)
+				w.log.Info("a file is not the one that was read before and is read from its beginning", "file", c.path, "inode", c.id.ino, "position", f.pos)
+			}
+			w.adopt(c)
+			return
+		}
 	}
 	w.link(f, c)
 }
 
 // recognised reports whether c, which has the inode of f, has the content of f,
-// too. While f was not open its inode may have been used again.
-func (w *follower) recognised(f *file, c *candidate) bool {
-	h, info, err := openPath(c.path)
+// too. While f was not open its inode may have been used again. replaced says that
+// another file has the name by now.
+func (w *follower) recognised(f *file, c *candidate) (known, replaced bool) {
+	h, info, err := w.openPath(c.path)
 	if err != nil {
-		return errors.Is(err, fs.ErrPermission) // later, when it can be read
+		return errors.Is(err, fs.ErrPermission), false // later, when it can be read
 	}
 	defer h.Close()
+	if idOf(info, c.path) != c.id {
+		return false, true
+	}
 	p, ok := w.recognise(f, h, info, true)
 	if !ok {
-		return false
+		return false, false
 	}
 	if f.head.n == 0 && f.path != c.path && !related(f.path, c.path) {
-		return false // nothing is known of the content, and inodes are used again
+		return false, false // nothing is known of the content, and inodes are used again
 	}
 	w.setID(f, c.id)
 	f.packing, f.sniffed, f.proven = p, f.head.n > 0, true
 	if p == plain && info.Size() == f.pos {
 		f.size, f.mtime = info.Size(), info.ModTime() // there is nothing to read
 	}
-	return true
+	return true, false
 }
 
 // link gives f the name of c.
@@ -299,16 +321,19 @@ func (w *follower) link(f *file, c *candidate) {
 	}
 	w.setPath(f, c.path)
 	f.dir, f.group, f.label = c.dir, c.group, c.path
-	f.linked, f.missing = true, time.Time{}
+	f.linked, f.missing, f.adrift = true, time.Time{}, false
 	if c.told.After(f.told) {
 		f.told = c.told
 	}
 	c.dir.names[c.name] = f
 	w.recovered(c.path)
-	if f.left || f.twin != nil {
+	if f.left && f.torn.IsZero() || f.twin != nil {
 		f.size, f.mtime = c.info.Size(), c.info.ModTime() // which say nothing yet
 	}
 	w.seen(f, c.info)
+	if w.files[f.no] != f {
+		return // it is something else by now, and is decided anew
+	}
 	if f.newer() {
 		w.enqueue(f) // its turn may have come while it could not be found
 	}
@@ -339,7 +364,7 @@ func (w *follower) letGo(lost []*file) {
 			// There was nothing to read in it. Should it have been compressed,
 			// then it is known where it ended.
 			if f.twin != nil && f.packing == plain {
-				f.twin.older[oldAnchors-1] = place{pos: f.pos, anchor: f.anchor}
+				f.twin.remember(place{pos: f.pos, anchor: f.anchor})
 			}
 			w.forget(f)
 			continue
@@ -361,7 +386,7 @@ func (w *follower) look(f *file) {
 		w.lookOpen(f)
 		return
 	}
-	info, err := os.Stat(f.path)
+	info, err := w.src.sys.stat(f.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		w.unlink(f)
@@ -397,6 +422,7 @@ func (w *follower) lookOpen(f *file) {
 // seen takes in how f is now, and lets it have a turn if there may be something
 // to read.
 func (w *follower) seen(f *file, info fs.FileInfo) {
+	f.adrift = false
 	size, mtime := info.Size(), info.ModTime()
 	changed := size != f.size || !mtime.Equal(f.mtime)
 	f.size, f.mtime = size, mtime
@@ -411,8 +437,11 @@ func (w *follower) seen(f *file, info fs.FileInfo) {
 		return
 	}
 	if f.left || f.empty {
-		if changed && (f.left || size > 0) && f.linked {
+		switch {
+		case changed && (f.left || size > 0) && f.linked:
 			w.reconsider(f)
+		case !f.torn.IsZero() && w.now.Sub(f.torn) > tornTime && f.linked:
+			w.settleTorn(f)
 		}
 		w.later(f)
 		return

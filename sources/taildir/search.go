@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -25,28 +26,52 @@ func (w *follower) search(lost []*file) {
 	for dir, files := range byDir {
 		w.searchIn(dir, files)
 	}
+	if len(w.found) > 0 {
+		w.settle() // one of these may have the content of a lost one
+	}
 	for _, f := range lost {
 		w.gone(f)
 	}
-	if len(w.found) > 0 {
-		w.settle()
+}
+
+// mostSearches is how often a directory is searched that changes meanwhile.
+const mostSearches = 20
+
+// searchIn looks for lost files in one directory. While it does, names may move from
+// those that it has not tried yet to those that it has, or did not see: then it begins
+// anew.
+func (w *follower) searchIn(dir string, lost []*file) {
+	var before []string
+	for range mostSearches {
+		names, err := w.readNames(dir)
+		if err != nil {
+			w.log.Debug("a lost file cannot be looked for", "directory", dir, "error", err)
+			return
+		}
+		slices.Sort(names)
+		if slices.Equal(names, before) {
+			return // nothing has moved
+		}
+		w.tryNames(dir, names, lost)
+		if !slices.ContainsFunc(lost, (*file).isLost) {
+			return
+		}
+		before = names
 	}
 }
 
-// searchIn looks for lost files in one directory.
-func (w *follower) searchIn(dir string, lost []*file) {
-	entries, err := readNames(dir)
-	if err != nil {
-		w.log.Debug("a lost file cannot be looked for", "directory", dir, "error", err)
-		return
-	}
+// isLost reports whether f has neither name nor handle.
+func (f *file) isLost() bool { return !f.linked && f.handle == nil }
+
+// tryNames finds out which names of a directory are those of lost files.
+func (w *follower) tryNames(dir string, names []string, lost []*file) {
 	stems := map[string][]*file{}
 	for _, f := range lost {
-		stems[stem(f.path)] = append(stems[stem(f.path)], f)
+		stems[f.stem] = append(stems[f.stem], f)
 	}
-	for _, name := range entries {
+	for _, name := range names {
 		some := lost
-		if len(entries) > fewNames {
+		if len(names) > fewNames {
 			if some = stems[stem(name)]; len(some) == 0 {
 				continue
 			}
@@ -56,8 +81,8 @@ func (w *follower) searchIn(dir string, lost []*file) {
 }
 
 // readNames lists a directory in chunks.
-func readNames(dir string) ([]string, error) {
-	d, err := os.Open(dir)
+func (w *follower) readNames(dir string) ([]string, error) {
+	d, err := w.src.sys.open(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -67,12 +92,15 @@ func readNames(dir string) ([]string, error) {
 
 // tryName finds out whether a path is one of the lost files.
 func (w *follower) tryName(path string, lost []*file) {
-	info, err := os.Stat(path)
+	info, err := w.src.sys.stat(path)
 	if err != nil || !info.Mode().IsRegular() {
 		return
 	}
 	id := idOf(info, path)
 	if known := w.byID[id]; known != nil && (known.linked || known.handle != nil) {
+		if known.empty || !known.torn.IsZero() {
+			w.look(known) // it may have become what is looked for
+		}
 		return // it is followed for itself
 	}
 	var h *os.File
@@ -82,15 +110,15 @@ func (w *follower) tryName(path string, lost []*file) {
 		}
 	}()
 	for _, f := range lost {
-		if f.linked || f.handle != nil {
+		if !f.isLost() {
 			continue // found meanwhile
 		}
 		same := f.id.ino == id.ino && (f.id.dev == id.dev || f.id.dev == 0) && f.id != (fileID{})
-		if !same && (f.head.n == 0 || !related(f.path, path)) {
-			continue
+		if !related(f.path, path) && (!same || f.head.n == 0) || !same && f.head.n == 0 {
+			continue // inodes are used again, and contents begin alike
 		}
 		if h == nil {
-			if h, info, err = openPath(path); err != nil || idOf(info, path) != id {
+			if h, info, err = w.openPath(path); err != nil || idOf(info, path) != id {
 				return
 			}
 		}
@@ -160,6 +188,7 @@ func (w *follower) gone(f *file) {
 	if f.linked || f.handle != nil || w.files[f.no] != f {
 		return
 	}
+	f.adrift = false
 	w.loseID(f)
 	if unread := f.peak - f.pos; unread > 0 && f.missing.IsZero() {
 		w.src.count.unread.Add(int(unread))
@@ -210,12 +239,13 @@ func (w *follower) bequeath(f *file) bool {
 	heir.twin = nil
 	heir.was = f.path
 	heir.proven, heir.group, heir.copied = false, f.group, true
-	if heir.packing == plain && heir.size < f.pos {
-		w.finished(heir, heir.size, heir.head)
-	} else {
-		heir.pos, heir.anchor, heir.older = f.pos, f.anchor, f.older
-		w.setHead(heir, f.head)
+	heir.short = heir.packing == plain && heir.size < f.pos
+	end := heir.place
+	heir.pos, heir.anchor, heir.older = f.pos, f.anchor, f.older
+	if heir.short {
+		heir.remember(end)
 	}
+	w.setHead(heir, f.head)
 	w.log.Info("a copy takes the place of a file that has gone", "file", heir.path, "former", f.path, "position", heir.pos)
 	w.forget(f)
 	w.note(heir)
@@ -229,7 +259,7 @@ func (w *follower) stillCopy(t *file) bool {
 	if t.packing != plain {
 		return true // its turn finds out
 	}
-	if h, info, err := openPath(t.path); err == nil {
+	if h, info, err := w.openPath(t.path); err == nil {
 		defer h.Close()
 		head, err := readUpTo(h, make([]byte, headBytes), 0)
 		if idOf(info, t.path) == t.id && err == nil && t.holds(h, head) {
@@ -237,7 +267,7 @@ func (w *follower) stillCopy(t *file) bool {
 			return true
 		}
 	}
-	t.twin.older[oldAnchors-1] = place{pos: t.pos, anchor: t.anchor} // it may have been compressed
+	t.twin.remember(place{pos: t.pos, anchor: t.anchor}) // it may have been compressed
 	if t.linked {
 		t.linked = false
 		delete(t.dir.names, filepath.Base(t.path))

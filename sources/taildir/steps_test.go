@@ -124,3 +124,17 @@ func TestTryingAgain(t *testing.T) {
 	turns(t, w)
 	r.expect("first")
 }
+
+// TestNoScraps: the end of a block that would be a small batch is read again with
+// what follows it.
+func TestNoScraps(t *testing.T) {
+	r := newRig(t, "batchSize = 1000")
+	text, want := lines(strings.Repeat("x", 420), 0, 5000)
+	r.write("app.log", text)
+	w := stepping(t, r)
+	turns(t, w)
+	if r.out.batches != 5 {
+		t.Errorf("5000 events came in %d batches, not in 5", r.out.batches)
+	}
+	r.expect(want...)
+}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -138,7 +137,7 @@ func (w *follower) recall(h *history) {
 			w.log.Info("a file of the position file belongs to no group any more", "file", s.path, "position", s.place.pos)
 			continue
 		}
-		if info, err := os.Stat(s.path); err == nil {
+		if info, err := w.src.sys.stat(s.path); err == nil {
 			if id := idOf(info, s.path); id.ino == s.id.ino {
 				s.id = id // numbers of devices change, and Flume's file has none
 			}
@@ -167,6 +166,8 @@ func (w *follower) recall(h *history) {
 		if t := byNo[no]; t != nil && t != f {
 			f.twin = t
 			w.twins++
+		} else {
+			w.forget(f) // its position says how long it is, not what was read
 		}
 	}
 	w.lastHash(h)
@@ -223,7 +224,7 @@ func (s *store) records() []byte {
 func (s *store) appendHistory(text []byte, f *file) []byte {
 	const late = 10 * time.Minute
 	first := f.saved()
-	if f.twin != nil || f.older[0].anchor.n == 0 || s.w.now.Sub(f.mtime) > late {
+	if f.twin != nil || f.older[0].anchor.n == 0 || !f.short && !f.mtime.IsZero() && s.w.now.Sub(f.mtime) > late {
 		return appendFile(text, first)
 	}
 	n := 0
@@ -259,7 +260,7 @@ func (s *store) file(f *file) {
 	if !f.worth() {
 		return
 	}
-	s.journal.buf = appendFile(s.journal.buf, f.saved())
+	s.journal.buf = s.appendHistory(s.journal.buf, f)
 	s.changed = true
 }
 
@@ -330,7 +331,7 @@ func (s *store) positions() []byte {
 			continue
 		}
 		e := entry{inode: f.id.ino, pos: f.pos, path: f.path}
-		if f.twin != nil || f.packing != plain {
+		if f.twin != nil || f.packing != plain || f.short {
 			e.pos = f.size // for Apache Flume, which would read it as it is
 		}
 		s.entries = append(s.entries, e)

@@ -67,7 +67,8 @@ const grace = 3 * time.Second
 type source struct {
 	cfg          Config
 	log          *slog.Logger
-	fs           vfs.FS // of the position file; what is followed is the system's
+	fs           vfs.FS // of the position file
+	sys          system // of what is followed
 	positionFile string
 	groups       []*group
 	records      cutter
@@ -116,7 +117,7 @@ func New(cfg Config, env component.Env) (flow.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &source{cfg: cfg, log: env.Log, fs: env.FS, positionFile: path}
+	s := &source{cfg: cfg, log: env.Log, fs: env.FS, sys: realSystem{}, positionFile: path}
 	for _, name := range cfg.FileGroups {
 		if cfg.Paths[name] == "" {
 			continue

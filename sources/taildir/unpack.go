@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -27,16 +28,29 @@ const (
 	packedBack = 1 << 20   // bytes that can be read again without beginning anew
 )
 
+// What packed files begin with.
+const (
+	gzipMagic = "\x1f\x8b\x08"
+	zstdMagic = "\x28\xb5\x2f\xfd"
+)
+
 // packingOf recognises a packed file by its first bytes.
 func packingOf(head []byte) packing {
 	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b, 8}):
+	case bytes.HasPrefix(head, []byte(gzipMagic)):
 		return gzipped
-	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+	case bytes.HasPrefix(head, []byte(zstdMagic)):
 		return zstandard
 	default:
 		return plain
 	}
+}
+
+// beginsMagic reports whether head, which is all that there is of a file, may become
+// the beginning of a packed one.
+func beginsMagic(head []byte) bool {
+	return len(head) > 0 && (len(head) < len(gzipMagic) && strings.HasPrefix(gzipMagic, string(head)) ||
+		len(head) < len(zstdMagic) && strings.HasPrefix(zstdMagic, string(head)))
 }
 
 // unpacker reads what is packed in a file. Reading forward is cheap; reading what

@@ -28,7 +28,7 @@ import (
 // Each history can be repeated. TAILDIR_ROTATION sets their number for each way, TAILDIR_SEED the first, and
 // TAILDIR_WAY names a single way.
 func TestRotation(t *testing.T) {
-	histories, first := environment(t, "TAILDIR_ROTATION", 3), uint64(environment(t, "TAILDIR_SEED", 1))
+	histories, first := environment(t, "TAILDIR_ROTATION", 2), uint64(environment(t, "TAILDIR_SEED", 1))
 	for _, way := range rotationWays {
 		if only := os.Getenv("TAILDIR_WAY"); only != "" && way.name != only {
 			continue

@@ -236,14 +236,11 @@ func (f flood) measurePair(ctx context.Context, r *Run) (sample Sample, err erro
 	return sample.perCore(), verify(r, format, lines.Share(count, r.Conns))
 }
 
-// perSecond is how many events a core would have done, had it done nothing else.
-var perSecond = Metric{"events per second and core", "1/s"}
-
 // perCore adds to a sample what follows from its processor time.
 func (s Sample) perCore() Sample {
 	for _, v := range s {
 		if v.Metric == cpu && v.Value > 0 {
-			return append(s, Value{perSecond, 1e6 / v.Value})
+			return append(s, Value{perCPU, 1e6 / v.Value})
 		}
 	}
 	return s

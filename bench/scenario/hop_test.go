@@ -115,8 +115,8 @@ func TestKeyStore(t *testing.T) {
 
 func TestPerCore(t *testing.T) {
 	got := Sample{{events, 10}, {cpu, 0.5}}.perCore()
-	if len(got) != 3 || got[2] != (Value{perSecond, 2e6}) {
-		t.Errorf("%v, want 2,000,000 events per second and core", got)
+	if len(got) != 3 || got[2] != (Value{perCPU, 2e6}) {
+		t.Errorf("%v, want 2,000,000 events per second of processor time", got)
 	}
 	if got := (Sample{{cpu, 0}}).perCore(); len(got) != 1 {
 		t.Errorf("%v of no time, want no rate", got)

@@ -46,5 +46,5 @@ func measurePairCounters(ctx context.Context, r *Run) (sample Sample, err error)
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
 	sample, err = readCounters(ctx, r, p.back, p.usage)
-	return sample.perCore(), err
+	return sample, err
 }

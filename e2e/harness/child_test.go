@@ -32,7 +32,7 @@ func beParent() {
 		err = StartChild(child)
 	}
 	if err == nil {
-		fmt.Println("started")
+		fmt.Fprintln(os.Stdout, "started")
 		err = WaitChild(child)
 	}
 	fmt.Fprintln(os.Stderr, err)

@@ -244,6 +244,15 @@ func (b *Batch) SetHeader(e *Event, key, value string) {
 	e.Headers[n] = Header{key, value}
 }
 
+// RepeatHeaders gives e, an event of this batch that has no headers yet, those of another one of it.
+func (b *Batch) RepeatHeaders(e *Event, headers []Header) {
+	b.mustBeOpen()
+	if len(headers) > 0 {
+		e.Headers = b.allocHeaders(len(headers), max(len(headers), headerRoom, b.room))
+		copy(e.Headers, headers)
+	}
+}
+
 // SetBody replaces the body of e, an event of this batch, by body, which is not
 // copied: it must be memory of this batch or memory that nobody changes.
 func (b *Batch) SetBody(e *Event, body []byte) {

@@ -75,22 +75,10 @@ func (d *decoder) decode(p []byte) (size, cost int) {
 			return 0, 0
 		}
 		e := d.batch.AppendCopy(p[body.from:body.to])
-		d.repeat(e)
+		d.batch.RepeatHeaders(e, d.headers)
 		return end, body.to - body.from + eventCost + len(e.Headers)*headerCost
 	}
 	return d.decodeAll(p)
-}
-
-// repeat gives e the headers of the event before, whose keys need not be looked for. There
-// is room for them once the batch has set some.
-func (d *decoder) repeat(e *event.Event) {
-	for i, h := range d.headers {
-		if cap(e.Headers)-len(e.Headers) >= len(d.headers)-i {
-			e.Headers = append(e.Headers, d.headers[i:]...)
-			return
-		}
-		d.batch.SetHeader(e, h.Key, h.Value)
-	}
 }
 
 // decodeAll is decode for an event with other headers than the one before.

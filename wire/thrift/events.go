@@ -64,21 +64,14 @@ type seen struct {
 }
 
 // repeat gives e the headers of the event before if they stand at p, and returns what is
-// behind them, p if they do not. There is no need to look for their keys, and there is
-// room for them once the batch has set some.
+// behind them, p if they do not. There is no need to look for their keys.
 func (d *Decoder) repeat(b *event.Batch, e *event.Event, p int) int {
 	s := &d.before
 	if len(s.encoded) == 0 || s.count > d.headers || !bytes.HasPrefix(d.buf[p:], s.encoded) {
 		return p
 	}
 	d.headers -= s.count
-	for i, h := range s.headers {
-		if cap(e.Headers)-len(e.Headers) >= len(s.headers)-i {
-			e.Headers = append(e.Headers, s.headers[i:]...)
-			break
-		}
-		b.SetHeader(e, h.Key, h.Value)
-	}
+	b.RepeatHeaders(e, s.headers)
 	return p + len(s.encoded)
 }
 

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asParent) != "" {
 		beParent()
 	}
-	os.Exit(m.Run())
+	m.Run()
 }
 
 // beParent starts a child that has ended, and one with a child of its own that says it is there, and says that they are

@@ -42,14 +42,13 @@ func (w *follower) adopt(c *candidate) {
 		w.adoptPacked(c, h, p)
 		return
 	}
-	before := len(w.found)
 	w.confirmLogs(c, head)
 	for _, f := range w.alike(head, c.path, c.id) {
-		if (len(w.found) == before || c.tries == mostTries) && w.adoptContent(c, f, h, head) {
+		if (len(w.found) == 0 || c.tries == mostTries) && w.adoptContent(c, f, h, head) {
 			return
 		}
 	}
-	if w.postponed(c, before) {
+	if w.postponed(c) {
 		h.Close()
 		return
 	}
@@ -75,10 +74,9 @@ func (w *follower) confirmLogs(c *candidate, head []byte) {
 const mostTries = 4
 
 // postponed lets c be decided once more, behind files that were found to have become
-// something else while it was compared with them. before is how many candidates
-// there were by then.
-func (w *follower) postponed(c *candidate, before int) bool {
-	if len(w.found) == before || c.tries == mostTries {
+// something else in this round of decisions: it may be a copy of one of them.
+func (w *follower) postponed(c *candidate) bool {
+	if len(w.found) == 0 || c.tries == mostTries {
 		return false
 	}
 	c.tries++
@@ -96,7 +94,12 @@ func (w *follower) adoptContent(c *candidate, f *file, h *os.File, head []byte) 
 		shell := f.isEmptyShell()
 		similar := derived(f.path, c.path) || f.packing != plain && related(f.path, c.path)
 		switch {
-		case !similar || !w.isPrefix(h, c.info.Size(), f):
+		case !similar:
+		case !w.isPrefix(h, c.info.Size(), f):
+			if w.breaksOff(f, c.info.Size()) && w.mayBecome(f, c) && f.holds(h, head) {
+				w.standIn(c, f, h)
+				return true
+			}
 		case shell:
 			if f.short = c.info.Size() < f.pos; f.short {
 				f.remember(endOf(h, c.info.Size()))
@@ -126,6 +129,40 @@ func (w *follower) adoptContent(c *candidate, f *file, h *os.File, head []byte) 
 		return true
 	default:
 		return false
+	}
+}
+
+// breaksOff reports whether f is packed and shorter than size, as it is still being written.
+func (w *follower) breaksOff(f *file, size int64) bool {
+	if f.packing == plain {
+		return false
+	}
+	h := f.handle
+	if h == nil {
+		var err error
+		if h, _, err = w.openPath(f.path); err != nil {
+			return false
+		}
+		defer h.Close()
+	}
+	u := newUnpacker(h, f.packing)
+	defer u.close()
+	_, err := u.ReadAt(make([]byte, 1), max(0, size-1))
+	return err != nil && !isEOF(err)
+}
+
+// standIn makes c the place of the content of f, which is packed and breaks off: c is
+// what it is made of. f's name is looked at anew.
+func (w *follower) standIn(c *candidate, f *file, h *os.File) {
+	d, name, group, told, linked := f.dir, filepath.Base(f.path), f.group, f.told, f.linked
+	if linked {
+		f.linked = false
+		delete(d.names, name)
+	}
+	f.packing, f.left, f.torn = plain, false, noTime
+	w.takeOver(c, f, h)
+	if linked {
+		w.foundName(d, name, group, told)
 	}
 }
 
@@ -262,11 +299,8 @@ func (w *follower) readBefore(f *file, c content, size int64, head []byte) bool 
 			return true
 		}
 	}
-	if w.twins == 0 {
-		return false
-	}
-	for _, t := range w.files {
-		if t.twin == f && t.anchor.n > 0 && t.pos <= size && t.anchor.foundAt(c, t.pos) {
+	for _, t := range f.copies {
+		if t.anchor.n > 0 && t.pos <= size && t.anchor.foundAt(c, t.pos) {
 			return true
 		}
 	}
@@ -281,8 +315,8 @@ func (w *follower) adoptTwin(c *candidate, f *file, h *os.File, p packing, head 
 	t := w.newFile(c.id)
 	w.setPath(t, c.path)
 	t.sniffed, t.packing = true, p
-	t.twin = f
-	w.twins++
+	t.setTwin(f)
+	t.size, t.mtime = c.info.Size(), c.info.ModTime() // as it was compared
 	w.setHead(t, markOf(head))
 	w.measure(t, h, c.info.Size())
 	w.link(t, c)
@@ -317,6 +351,7 @@ func (w *follower) checkTwin(t *file) {
 	if t.packing != plain {
 		return // looked into when its turn comes
 	}
+	t.unchecked = true
 	h, info, err := w.openPath(t.path)
 	if err != nil {
 		return
@@ -329,6 +364,7 @@ func (w *follower) checkTwin(t *file) {
 	if t.twin.alive() && w.isPrefix(h, info.Size(), t.twin) {
 		w.measure(t, h, info.Size())
 		w.note(t)
+		t.unchecked = false
 		return
 	}
 	if w.confirm(t.twin); !t.twin.alive() {
@@ -424,7 +460,6 @@ func (w *follower) adoptPacked(c *candidate, h *os.File, p packing) {
 	var buf [headBytes]byte
 	head, err := readUpTo(u, buf[:], 0)
 	defer u.close()
-	before := len(w.found)
 	w.confirmLogs(c, head)
 	if err == nil {
 		for _, f := range w.alike(head, c.path, c.id) {
@@ -449,7 +484,7 @@ func (w *follower) adoptPacked(c *candidate, h *os.File, p packing) {
 			return
 		}
 	}
-	if w.postponed(c, before) {
+	if w.postponed(c) {
 		h.Close()
 		return
 	}

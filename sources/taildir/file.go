@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -32,8 +33,13 @@ type file struct {
 	// was found.
 	proven bool
 	// twin, if not nil, has the same content and is being read. Nothing is read
-	// from a copy until its twin has gone or lost its content.
-	twin *file
+	// from a copy until its twin has gone or lost its content. copies are those whose
+	// twin this is.
+	twin   *file
+	copies []*file
+	// unchecked says that f has changed, and that whether it is still a copy of twin
+	// could not be found out yet.
+	unchecked bool
 	// copied says that f was found to be a copy of what its place speaks of, maybe
 	// of its beginning only.
 	copied bool
@@ -109,6 +115,17 @@ func (f *file) move(pos int64, anchor mark) {
 	f.older[0] = place{pos: f.pos, anchor: f.anchor}
 	f.pos, f.anchor = pos, anchor
 	f.searched, f.need = 0, 0
+}
+
+// setTwin makes f a copy of twin, and no longer one of another; of none if that is nil.
+func (f *file) setTwin(twin *file) {
+	if f.twin != nil {
+		f.twin.copies = slices.DeleteFunc(f.twin.copies, func(c *file) bool { return c == f })
+	}
+	f.twin = twin
+	if twin != nil {
+		twin.copies = append(twin.copies, f)
+	}
 }
 
 // remember keeps a place where a copy of f ended among the earlier ones.

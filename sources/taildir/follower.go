@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/flume-go/flume/event"
@@ -50,7 +51,6 @@ type follower struct {
 	lastHear   time.Time         // when notifications were taken in
 	lastDrain  time.Time
 	lastLost   time.Time // when notifications were lost
-	twins      int       // copies that wait for the files that they are copies of
 	blank      int       // files in which there was nothing when they were found, so far
 	scratch    []byte
 }
@@ -272,10 +272,7 @@ func (w *follower) forget(f *file) {
 	w.shut(f)
 	w.setHead(f, mark{})
 	w.dropStem(f)
-	if f.twin != nil {
-		f.twin = nil
-		w.twins--
-	}
+	f.setTwin(nil)
 	w.orphan(f)
 	delete(w.files, f.no)
 	if w.byID[f.id] == f {
@@ -289,16 +286,9 @@ func (w *follower) forget(f *file) {
 // orphan makes the copies of f files of their own. What was read of f is not known:
 // they are read from their beginning.
 func (w *follower) orphan(f *file) {
-	if w.twins == 0 {
-		return
-	}
-	for _, t := range w.files {
-		if t.twin != f {
-			continue
-		}
+	for _, t := range slices.Clone(f.copies) {
 		head := t.head
-		t.twin = nil
-		w.twins--
+		t.setTwin(nil)
 		w.setHead(t, mark{})
 		t.restart()
 		w.setHead(t, head)

@@ -158,3 +158,82 @@ func TestTornPackedFile(t *testing.T) {
 		t.Fatalf("nothing was read; log:\n%s", r.log)
 	}
 }
+
+// TestTakenForACopy: a file that was taken for a copy by its first bytes, and has
+// become something else under another name by the next look, is read.
+func TestTakenForACopy(t *testing.T) {
+	r := newRig(t)
+	r.write("app.log", manyLines("first", 50))
+	w := stepping(t, r)
+	turns(t, w)
+	expectCount(t, r, 50)
+	r.write("app.log.1", "fi")
+	found(t, r, w)
+	r.write("app.log.1", "ne\n")
+	r.rename("app.log.1", "app.log.2")
+	found(t, r, w)
+	r.expect("fine")
+}
+
+// TestEmptyBeforeItIsLost: a file in which there was nothing when the source ended gets
+// lines and a name of rotation meanwhile. It is read, and what is packed of it is known
+// as its copy.
+func TestEmptyBeforeItIsLost(t *testing.T) {
+	r := newRig(t, `filegroups.g1 = $DIR/app\.log(\.1\.gz)?`, "compressedFiles = read")
+	r.write("app.log", "")
+	t.Run("first", func(t *testing.T) { turns(t, stepping(t, r)) })
+	text := manyLines("first", 50)
+	r.write("app.log", text)
+	r.rename("app.log", "app.log.1")
+	w := stepping(t, r)
+	r.write("app.log.1.gz", string(packText([]byte(text), true)))
+	found(t, r, w)
+	expectCount(t, r, 50)
+	r.remove("app.log.1")
+	found(t, r, w)
+	expectCount(t, r, 0)
+}
+
+// TestCopyAndPackedCopyAtOnce: a log is copied, cut off, and its copy compressed. The
+// copy was seen when it was empty, and comes to be known behind what is being packed.
+func TestCopyAndPackedCopyAtOnce(t *testing.T) {
+	r := newRig(t, "compressedFiles = read")
+	text := manyLines("first", 60)
+	packed := string(packText([]byte(text), true))
+	r.write("app.log", text)
+	w := stepping(t, r)
+	turns(t, w)
+	expectCount(t, r, 60)
+	r.write("app.log.1", "")
+	found(t, r, w)
+	r.write("app.log.1", text)
+	r.truncate("app.log")
+	r.write("app.log.1.gz", packed[:len(packed)-20])
+	found(t, r, w)
+	w.look(w.dirs[0].names["app.log.1"])
+	found(t, r, w)
+	r.write("app.log.1.gz", packed[len(packed)-20:])
+	r.remove("app.log.1")
+	found(t, r, w)
+	expectCount(t, r, 0)
+}
+
+// TestCopyOfWhatWasEmpty: a log in which there was nothing gets lines, is renamed and
+// copied, all before the next look. The copy is not read for itself.
+func TestCopyOfWhatWasEmpty(t *testing.T) {
+	r := newRig(t)
+	r.write("app.log", "")
+	w := stepping(t, r)
+	turns(t, w)
+	text := manyLines("first", 60)
+	r.write("app.log", text)
+	r.rename("app.log", "app.log.tmp")
+	r.write("app.log", "")
+	r.write("app.log.1", text[:900])
+	found(t, r, w)
+	r.write("app.log.1", text[900:])
+	r.remove("app.log.tmp")
+	found(t, r, w)
+	found(t, r, w)
+	expectCount(t, r, 60)
+}

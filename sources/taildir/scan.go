@@ -327,7 +327,7 @@ func (w *follower) link(f *file, c *candidate) {
 	}
 	c.dir.names[c.name] = f
 	w.recovered(c.path)
-	if f.left && f.torn.IsZero() || f.twin != nil {
+	if f.left && f.torn.IsZero() {
 		f.size, f.mtime = c.info.Size(), c.info.ModTime() // which say nothing yet
 	}
 	w.seen(f, c.info)
@@ -427,7 +427,7 @@ func (w *follower) seen(f *file, info fs.FileInfo) {
 	changed := size != f.size || !mtime.Equal(f.mtime)
 	f.size, f.mtime = size, mtime
 	if f.twin != nil {
-		if changed {
+		if changed || f.unchecked {
 			w.checkTwin(f)
 		}
 		w.later(f)

@@ -178,9 +178,15 @@ func (w *follower) attach(f *file, path string, id fileID, info fs.FileInfo, h *
 		}
 	}
 	w.adoptHandle(f, h)
+	if f.pos == 0 && f.head.n == 0 && p == plain {
+		f.empty = true // as it was when it was lost: what it is now is found out
+		w.blank++
+	}
 	w.seen(f, info)
-	w.enqueue(f)
-	w.note(f)
+	if w.files[f.no] == f {
+		w.enqueue(f)
+		w.note(f)
+	}
 }
 
 // gone marks f as missing if it was not found.
@@ -213,30 +219,19 @@ func (w *follower) gone(f *file) {
 // bequeath gives the place of f to a copy of it, if there is one. f is then
 // forgotten.
 func (w *follower) bequeath(f *file) bool {
-	if w.twins == 0 {
-		return false
-	}
 	var heir *file
-	var others []*file
-	for _, t := range w.files {
-		if t.twin != f || !w.stillCopy(t) {
-			continue
-		}
-		if heir == nil || t.packing < heir.packing {
-			heir, t = t, heir
-		}
-		if t != nil {
-			others = append(others, t)
+	for _, t := range slices.Clone(f.copies) {
+		if w.stillCopy(t) && (heir == nil || t.packing < heir.packing) {
+			heir = t
 		}
 	}
 	if heir == nil {
 		return false
 	}
-	for _, t := range others {
-		t.twin = heir
+	heir.setTwin(nil)
+	for _, t := range slices.Clone(f.copies) {
+		t.setTwin(heir)
 	}
-	w.twins--
-	heir.twin = nil
 	heir.was = f.path
 	heir.proven, heir.group, heir.copied = false, f.group, true
 	heir.short = heir.packing == plain && heir.size < f.pos

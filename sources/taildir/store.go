@@ -163,9 +163,8 @@ func (w *follower) recall(h *history) {
 		byNo[s.no] = f
 	}
 	for f, no := range copies {
-		if t := byNo[no]; t != nil && t != f {
-			f.twin = t
-			w.twins++
+		if t := byNo[no]; t != nil && t != f && w.files[t.no] == t {
+			f.setTwin(t)
 		} else {
 			w.forget(f) // its position says how long it is, not what was read
 		}

@@ -210,3 +210,26 @@ type Heir interface {
 type Volatile interface {
 	Volatile() bool
 }
+
+// Sender is a Sink that need not have the answer to one batch before it sends the
+// next. Its errors never reject events.
+type Sender interface {
+	Sink
+	// Window returns the most batches that may be under way at present: 1 to have
+	// each answer before the next batch is sent, 0 if the sink, a wrapper, has
+	// Deliver alone.
+	Window() int
+	// Send begins to deliver b, which the sink may need until Wait returns. An
+	// error is that of Deliver: nothing is under way then. Send, Wait and Deliver
+	// are never called at the same time. The destination stores the batches in the
+	// order of Send: when it does not take one it takes none of those that were
+	// sent before the sink's caller knew.
+	Send(ctx context.Context, b *event.Batch) (Sending, error)
+}
+
+// Sending is a batch under way.
+type Sending interface {
+	// Wait returns what Deliver would have returned. It is called once for each
+	// batch, in the order of Send, also after an error.
+	Wait(ctx context.Context) error
+}

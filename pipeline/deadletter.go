@@ -67,6 +67,14 @@ func (r *Rejecting) Deliver(ctx context.Context, b *event.Batch) error {
 	return err
 }
 
+// Window implements flow.Sender.
+func (r *Rejecting) Window() int { return windowOf(r.sink) }
+
+// Send implements flow.Sender: such a sink rejects nothing.
+func (r *Rejecting) Send(ctx context.Context, b *event.Batch) (flow.Sending, error) {
+	return send(ctx, r.sink, b)
+}
+
 func (r *Rejecting) handle(ctx context.Context, b *event.Batch, err error) error {
 	indexes := rejectedOf(b, err)
 	switch {

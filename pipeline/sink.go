@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
 	"github.com/flume-go/flume/metrics"
 )
@@ -117,6 +116,10 @@ func (r *SinkRunner) run(takeCtx, hardCtx context.Context) {
 			}
 		}
 	}()
+	if s, ok := r.Sink.(flow.Sender); ok && s.Window() > 0 {
+		r.runAhead(takeCtx, hardCtx, s)
+		return
+	}
 	var pause flow.Backoff
 	in := taker{channel: r.Channel, batch: r.Batch, empty: r.Empty}
 	defer in.stop()
@@ -133,8 +136,7 @@ func (r *SinkRunner) run(takeCtx, hardCtx context.Context) {
 				if takeCtx.Err() != nil || flow.ClassOf(err) == flow.ClassShutdown {
 					return
 				}
-				r.failed(fmt.Errorf("taking from the channel: %w", err))
-				r.count("ChannelReadFail")
+				r.takeFailed(err)
 				if !pause.Wait(takeCtx, 0) {
 					return
 				}
@@ -144,9 +146,7 @@ func (r *SinkRunner) run(takeCtx, hardCtx context.Context) {
 		}
 		wait, err := r.deliver(hardCtx, &out)
 		if err == nil {
-			if r.status.Set(StateRunning) {
-				r.Log.Info("sink is delivering again")
-			}
+			r.delivered()
 			pause.Reset()
 			continue
 		}
@@ -232,21 +232,31 @@ func (r *SinkRunner) deliver(ctx context.Context, o *outgoing) (time.Duration, e
 	err := r.deliverRest(ctx, o)
 	if err == nil {
 		if err := o.ack(); err != nil {
-			// Delivered, but the channel will hand it out again.
-			return 0, fmt.Errorf("acknowledging to the channel, the events may be delivered twice: %w", err)
+			return 0, ackFailed(err)
 		}
 		return 0, nil
 	}
 	if o.rest == nil {
 		if nack := o.giveBack(); nack != nil {
-			err = errors.Join(err, fmt.Errorf("returning events to the channel: %w", nack))
+			err = errors.Join(err, nackFailed(nack))
 		}
 	}
-	pause := flow.Pause(err)
+	return pauseAfter(err), err
+}
+
+// ackFailed is the error for events that are delivered, but that the channel will hand out again.
+func ackFailed(err error) error {
+	return fmt.Errorf("acknowledging to the channel, the events may be delivered twice: %w", err)
+}
+
+func nackFailed(err error) error { return fmt.Errorf("returning events to the channel: %w", err) }
+
+// pauseAfter returns the pause that an error asks for.
+func pauseAfter(err error) time.Duration {
 	if flow.ClassOf(err) == flow.ClassFatal {
-		pause = max(pause, fatalPause)
+		return max(flow.Pause(err), fatalPause)
 	}
-	return pause, err
+	return flow.Pause(err)
 }
 
 // deliverRest gives the sink what is not delivered of o. As long as a rejection
@@ -259,6 +269,18 @@ func (r *SinkRunner) deliverRest(ctx context.Context, o *outgoing) error {
 			return err
 		}
 	}
+}
+
+// delivered notes that the sink works.
+func (r *SinkRunner) delivered() {
+	if r.status.Set(StateRunning) {
+		r.Log.Info("sink is delivering again")
+	}
+}
+
+func (r *SinkRunner) takeFailed(err error) {
+	r.failed(fmt.Errorf("taking from the channel: %w", err))
+	r.count("ChannelReadFail")
 }
 
 func (r *SinkRunner) failed(err error) {
@@ -286,80 +308,4 @@ func safely(log *slog.Logger, f func() error) (err error) {
 		}
 	}()
 	return f()
-}
-
-// Measured counts what a sink is given and what becomes of it. Embedded so that
-// a processor sees one Sink.
-type Measured struct {
-	sink  flow.Sink
-	batch int
-
-	attempt, success    *metrics.Counter
-	underflow, complete *metrics.Counter
-	writeFail, unknown  *metrics.Counter
-	latency             *metrics.Histogram
-}
-
-// Measure returns sink with Flume's sink counters kept in set. batch is the
-// sink's batch size.
-func Measure(sink flow.Sink, set *metrics.Set, batch int) *Measured {
-	set.Counter("BatchEmptyCount")
-	set.Counter("ChannelReadFail")
-	return &Measured{
-		sink: sink, batch: batch,
-		attempt:   set.Counter("EventDrainAttemptCount"),
-		success:   set.Counter("EventDrainSuccessCount"),
-		underflow: set.Counter("BatchUnderflowCount"),
-		complete:  set.Counter("BatchCompleteCount"),
-		writeFail: set.Counter("EventWriteFail"),
-		unknown:   set.OwnCounter("deliveries_unknown", "Deliveries that were sent but not answered; their events may be delivered twice."),
-		latency:   set.OwnHistogram("deliver_seconds", "Time that the destination took for a batch.", metrics.LatencyBounds),
-	}
-}
-
-// Deliver implements flow.Sink.
-func (m *Measured) Deliver(ctx context.Context, b *event.Batch) error {
-	start := time.Now()
-	n := b.Len()
-	m.attempt.Add(n)
-	if n < m.batch {
-		m.underflow.Add(1)
-	} else {
-		m.complete.Add(1)
-	}
-	err := m.sink.Deliver(ctx, b)
-	switch {
-	case err == nil:
-		m.success.Add(n)
-		m.latency.ObserveSince(start)
-	case flow.ClassOf(err) == flow.ClassReject && flow.Rejected(err) != nil:
-		m.success.Add(n - len(flow.Rejected(err)))
-	case flow.ClassOf(err) == flow.ClassShutdown:
-	default:
-		m.writeFail.Add(1)
-		if flow.ClassOf(err) == flow.ClassUnknown {
-			m.unknown.Add(1)
-		}
-	}
-	return err
-}
-
-// Open opens the sink if it has something to open.
-func (m *Measured) Open(ctx context.Context) error { return openSink(ctx, m.sink) }
-
-// Close closes the sink if it has something to close.
-func (m *Measured) Close(ctx context.Context) error { return closeSink(ctx, m.sink) }
-
-func openSink(ctx context.Context, s flow.Sink) error {
-	if l, ok := s.(flow.Lifecycle); ok {
-		return l.Open(ctx)
-	}
-	return nil
-}
-
-func closeSink(ctx context.Context, s flow.Sink) error {
-	if l, ok := s.(flow.Lifecycle); ok {
-		return l.Close(ctx)
-	}
-	return nil
 }

@@ -37,7 +37,12 @@ func init() {
 	}, New)
 }
 
-// sink has one connection at a time. The mutex is taken once per batch.
+// mostAhead is how many calls are under way at most to a source that keeps their order.
+const mostAhead = 8
+
+// sink has one connection at a time, and makes another only when no call is under way: so
+// the order of events is that of one connection. The mutex is taken a few times per batch,
+// and not held while one is under way.
 type sink struct {
 	cfg     Config
 	address string // host:port
@@ -51,11 +56,12 @@ type sink struct {
 	running bool
 	client  *wire.Client // nil: the next batch connects
 	since   time.Time    // when it connected
+	calls   int          // under way
 	told    bool         // the log says that the destination is there
 }
 
 var (
-	_ flow.Sink      = (*sink)(nil)
+	_ flow.Sender    = (*sink)(nil)
 	_ flow.Lifecycle = (*sink)(nil)
 )
 
@@ -102,33 +108,98 @@ func (s *sink) Close(context.Context) error {
 	return nil
 }
 
-// hangUp ends the connection, if there is one.
+// hangUp ends the connection, if there is one. Calls under way fail.
 func (s *sink) hangUp() {
 	if s.client == nil {
 		return
 	}
-	_ = s.client.Close() // nothing is under way
+	_ = s.client.Close() // what is of interest the calls return
 	s.client = nil
 	s.closed.Add(1)
 }
 
 // Deliver implements flow.Sink.
 func (s *sink) Deliver(ctx context.Context, b *event.Batch) error {
+	sending, err := s.Send(ctx, b)
+	if err != nil {
+		return err
+	}
+	return sending.Wait(ctx)
+}
+
+// Window implements flow.Sender. A source of Apache Flume stores what is behind a call
+// that it did not take.
+func (s *sink) Window() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.client == nil || s.worn() || !s.client.Orders() {
+		return 1
+	}
+	return mostAhead
+}
+
+// worn reports whether the connection is so old that it is to be made anew.
+func (s *sink) worn() bool {
+	return s.cfg.ResetInterval > 0 && time.Since(s.since) >= s.cfg.ResetInterval
+}
+
+var errEnded = errors.New("the connection has ended")
+
+// Send implements flow.Sender.
+func (s *sink) Send(ctx context.Context, b *event.Batch) (flow.Sending, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.running {
-		return flow.ErrClosed
+		return nil, flow.ErrClosed
 	}
 	if b.Len() == 0 {
-		return nil
+		return nothing{}, nil
 	}
-	if err := s.connect(ctx); err != nil {
-		return err
+	meta := wire.OriginMeta(b)
+	switch {
+	case s.calls == 0:
+		if err := s.connect(ctx); err != nil {
+			return nil, err
+		}
+	case s.client == nil:
+		return nil, s.failedWith(errEnded)
+	default:
+		meta = meta.Ahead()
 	}
-	err := s.client.AppendBatch(ctx, b, wire.OriginMeta(b))
-	if err == nil {
-		return nil
+	p, err := s.client.Start(ctx, b, meta)
+	if err != nil {
+		return nil, s.failedWith(err)
 	}
+	s.calls++
+	return &call{s, p}, nil
+}
+
+// call is a batch under way.
+type call struct {
+	sink    *sink
+	pending *wire.Pending
+}
+
+// Wait implements flow.Sending.
+func (c *call) Wait(ctx context.Context) error {
+	err := c.pending.Wait(ctx)
+	c.sink.mu.Lock()
+	defer c.sink.mu.Unlock()
+	c.sink.calls--
+	if err != nil {
+		return c.sink.failedWith(err)
+	}
+	return nil
+}
+
+// nothing is an empty batch under way.
+type nothing struct{}
+
+// Wait implements flow.Sending.
+func (nothing) Wait(context.Context) error { return nil }
+
+// failedWith says what an error means for a batch. mu is held.
+func (s *sink) failedWith(err error) error {
 	var sent *wire.SentError
 	if errors.As(err, &sent) {
 		// Not the class of its cause: that a request was interrupted does not say
@@ -137,7 +208,7 @@ func (s *sink) Deliver(ctx context.Context, b *event.Batch) error {
 	} else {
 		err = fmt.Errorf("sending to %s: %w", s.address, err)
 	}
-	if !s.client.Active() {
+	if s.client != nil && !s.client.Active() {
 		s.told = false
 		s.hangUp()
 	}
@@ -147,8 +218,7 @@ func (s *sink) Deliver(ctx context.Context, b *event.Batch) error {
 // connect makes a connection unless there is a good one.
 func (s *sink) connect(ctx context.Context) error {
 	if s.client != nil {
-		worn := s.cfg.ResetInterval > 0 && time.Since(s.since) >= s.cfg.ResetInterval
-		if !worn && s.client.Active() {
+		if !s.worn() && s.client.Active() {
 			return nil
 		}
 		s.hangUp()

@@ -56,6 +56,8 @@ type Client struct {
 	conn net.Conn  // the socket
 	tls  *tls.Conn // nil without TLS
 
+	orders bool // see Orders
+
 	turn chan struct{} // holds one token: who has it reads
 	in   *input        // for who has the turn
 	used atomic.Bool   // an answer has come since watch last looked
@@ -176,6 +178,7 @@ func (c *Client) handshake() error {
 			return fmt.Errorf("the server has another protocol: %w", err)
 		}
 	}
+	c.orders = a.ahead
 	return nil
 }
 

@@ -42,6 +42,9 @@
 // client asks again with its text. A request whose message is empty is a handshake
 // alone.
 //
+// Metadata is empty but for two things that only this package says: where events come
+// from, see origin.go, and which calls were sent ahead of answers, see ahead.go.
+//
 // # Layers
 //
 // Compression is a zlib stream for each direction of a connection, flushed after

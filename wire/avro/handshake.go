@@ -9,6 +9,7 @@ import (
 // Java server does: other clients may refer to them. Safe for concurrent use.
 type peers struct {
 	protocol *protocol
+	orders   bool // see Client.Orders
 
 	mu    sync.Mutex
 	known map[hash]error // what it differs in; nil if it does not
@@ -61,8 +62,9 @@ func (p *peers) handshake(in *input, out []byte) (_ []byte, known bool, foreign,
 	if err != nil {
 		return out, false, nil, err
 	}
+	var meta Meta
 	if branch == 1 {
-		if _, err := in.meta(); err != nil {
+		if meta, err = in.meta(); err != nil {
 			return out, false, nil, err
 		}
 	}
@@ -72,7 +74,8 @@ func (p *peers) handshake(in *input, out []byte) (_ []byte, known bool, foreign,
 	}
 	switch {
 	case known && p.protocol.has(server):
-		return append(out, byte(matchBoth)<<1, 0, 0, 0), known, foreign, nil
+		out = append(out, byte(matchBoth)<<1, 0, 0)
+		return appendHandshakeMeta(out, p.orders && meta.isAhead()), known, foreign, nil
 	case known:
 		out = append(out, byte(matchClient)<<1)
 	default:
@@ -82,7 +85,7 @@ func (p *peers) handshake(in *input, out []byte) (_ []byte, known bool, foreign,
 	out = appendString(out, p.protocol.text)
 	out = append(out, 2)
 	out = append(out, p.protocol.hash[:]...)
-	return append(out, 0), known, foreign, nil
+	return appendHandshakeMeta(out, p.orders && meta.isAhead()), known, foreign, nil
 }
 
 // optional reads a union of null and a string or bytes.
@@ -104,8 +107,7 @@ func appendHandshake(out []byte, client hash, text string, server hash) []byte {
 	} else {
 		out = appendString(append(out, 2), text)
 	}
-	out = append(out, server[:]...)
-	return append(out, 2, 0) // an empty map
+	return appendHandshakeMeta(append(out, server[:]...), true)
 }
 
 // agreement is a server's part of a handshake.
@@ -113,6 +115,7 @@ type agreement struct {
 	match match
 	text  []byte // of the server's protocol; nil if it is known
 	hash  hash   // of it, if text is not nil
+	ahead bool   // it keeps the order of calls that are sent ahead
 }
 
 // agreement reads a server's part.
@@ -137,7 +140,8 @@ func (in *input) agreement() (a agreement, err error) {
 	if branch, err = in.index("the metadata of a handshake", 2); err != nil || branch == 0 {
 		return a, err
 	}
-	_, err = in.meta()
+	meta, err := in.meta()
+	a.ahead = meta.isAhead()
 	return a, err
 }
 

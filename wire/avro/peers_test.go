@@ -76,6 +76,7 @@ func TestClientHandshakes(t *testing.T) {
 	withText := hex.EncodeToString(appendString(nil, text))
 	foreign := hex.EncodeToString(appendString(nil, strings.Replace(text, "bytes", "string", 1)))
 	const theirs = "00112233445566778899aabbccddeeff"
+	asks := "\x02\x02\x1cflume-go.ahead\x00\x00\x00\x00"
 	for name, c := range map[string]struct {
 		answers []string
 		says    string
@@ -94,7 +95,7 @@ func TestClientHandshakes(t *testing.T) {
 				client, err := dialTo(t, Options{Address: "there:1"}, func(s scripted) {
 					for _, a := range c.answers {
 						serial, payload := s.receive()
-						if !strings.HasSuffix(string(payload), "\x02\x00\x00\x00") {
+						if !strings.HasSuffix(string(payload), asks) {
 							t.Errorf("a handshake is %x", payload)
 						}
 						s.send(serial, a)
@@ -117,6 +118,9 @@ func TestClientHandshakes(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer client.Close()
+				if client.Orders() {
+					t.Error("a server that does not say so is believed to keep the order of calls")
+				}
 				if err := client.AppendBatch(t.Context(), batchOf(t, 1, 1, 0), nil); err != nil {
 					t.Error(err)
 				}

@@ -112,7 +112,7 @@ type Server struct {
 // NewServer returns a server. deflate says that clients compress; secure, if not
 // nil, that they speak TLS. With both, clients may do either inside the other.
 func NewServer(h Handler, deflate bool, secure *tls.Config, l Limits) *Server {
-	return &Server{handler: h, deflate: deflate, secure: secure, limits: l.withDefaults(), peers: peers{protocol: current}}
+	return &Server{handler: h, deflate: deflate, secure: secure, limits: l.withDefaults(), peers: peers{protocol: current, orders: true}}
 }
 
 // Serve answers the requests of one connection, until the client closes it or ctx
@@ -218,6 +218,7 @@ type session struct {
 
 	agreed  bool  // the handshake is over
 	foreign error // what the client's protocol differs in, if it does
+	refused bool  // the call in front was not answered with OK
 	taken   int   // memory charged to the request under way
 	told    int   // of it, what the server's count has
 	short   [64]byte
@@ -296,19 +297,26 @@ func (c *session) request(work context.Context) ([]byte, error) {
 	switch {
 	case errors.Is(err, ErrBusy):
 		c.server.handler.Refused(c.client, err)
-		out = appendStatus(out, Failed)
+		out = c.answer(out, Failed, nil)
 	case err != nil:
 		c.server.handler.Refused(c.client, err)
-		out = appendFailure(out, err)
-	case message != "":
+		out = c.answer(out, Failed, err)
+	case message == "": // a handshake
+	case c.refused && call.Meta.isAhead():
+		out = c.answer(out, Failed, nil)
+	default:
 		status, err := c.server.handler.Handle(work, &call)
-		if err != nil {
-			out = appendFailure(out, err)
-		} else {
-			out = appendStatus(out, status)
-		}
+		out = c.answer(out, status, err)
 	}
 	return endFrame(out), nil
+}
+
+// answer appends the answer to a call: a status, or an error.
+func (c *session) answer(out []byte, s Status, err error) []byte {
+	if c.refused = err != nil || s != OK; err != nil {
+		return appendFailure(out, err)
+	}
+	return appendStatus(out, s)
 }
 
 // read reads a request into call and appends the answer to its handshake to out. The

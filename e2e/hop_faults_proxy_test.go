@@ -33,7 +33,7 @@ type hop struct {
 	proxy  *toxiproxy.Proxy
 	at     string // address of the proxy, which keeps it
 	links  map[*link]bool
-	batch  int  // of the sinks that connect now
+	flight int  // most events that the sinks that connect now have under way, each
 	ended  bool // no more links
 	armed  bool // an answer is to be cut
 	pass   int  // so many answers before it
@@ -45,7 +45,7 @@ type hop struct {
 // hopTotals is what has happened on a hop.
 type hopTotals struct {
 	conns   int // connections
-	exposed int // events that may have been under way when connections ended: one batch for each
+	exposed int // events that may have been under way when connections ended
 	cuts    int // answers to requests that never arrived
 	stuck   int // proxies that were given up
 }
@@ -118,7 +118,7 @@ func (h *hop) relay(sender net.Conn) {
 	h.mu.Lock()
 	address := h.at
 	h.totals.conns++
-	h.totals.exposed += h.batch
+	h.totals.exposed += h.flight
 	h.mu.Unlock()
 	receiver, err := net.Dial("tcp", address)
 	if err != nil {
@@ -296,11 +296,11 @@ func (h *hop) change(f func() error) error {
 	return nil
 }
 
-// connectsWith says how large the batches of the sinks are that connect from now on.
-func (h *hop) connectsWith(batch int) {
+// connectsWith says how many events the sinks that connect from now on have under way at most, each.
+func (h *hop) connectsWith(flight int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.batch = batch
+	h.flight = flight
 }
 
 // sum returns what has happened so far.

@@ -45,7 +45,7 @@ func (w *hopWorld) compare(t *testing.T) {
 			}
 		}
 	}
-	// Each connection that ends may leave one batch whose answer has not come. Such a batch goes through the hops that follow.
+	// Each connection that ends may leave batches whose answers have not come. Such batches go through the hops that follow.
 	if limit := r.hops.exposed; beyond > limit {
 		t.Errorf("%d events came out twice, of at most %d that were under way", beyond, limit)
 	}

@@ -34,6 +34,19 @@ func Preallocate(f File, size int64) error {
 	return preallocateZeros(f, size)
 }
 
+// ReserveBehind reserves the space of n bytes at off for writes to come, where that makes
+// them cheaper. The length of f stays, and so does what it holds. What lies behind the length
+// is given back by a Truncate, also one to the present length; until then the space is not
+// there for others, also after the end of the process. On error some of it may be reserved.
+//
+// The error wraps [errors.ErrUnsupported] where there would be nothing to win.
+func ReserveBehind(f File, off, n int64) error {
+	if r, ok := f.(BehindReserver); ok {
+		return r.ReserveBehind(off, n)
+	}
+	return &fs.PathError{Op: "fallocate", Path: f.Name(), Err: errors.ErrUnsupported}
+}
+
 // preallocateZeros is Preallocate for files that can only be written.
 func preallocateZeros(f File, size int64) error {
 	info, err := f.Stat()

@@ -22,10 +22,12 @@
 //
 // [File] is a subset of [os.File], so that an *os.File is a File. What goes beyond it is
 // an optional interface with a package function in front: [SyncData], [Preallocate],
-// [Writev], [WritevAt] and [DiskFree]. The functions use the capability where there is
-// one and otherwise do the same with plain calls, so callers never test for it, a wrapper
-// that forgets one stays correct and is only slower, and each fallback is written once.
-// Only free disk space has no fallback; there [DiskFree] reports [errors.ErrUnsupported].
+// [ReserveBehind], [Writev], [WritevAt] and [DiskFree]. The functions use the capability
+// where there is one and otherwise do the same with plain calls, so callers never test for
+// it, a wrapper that forgets one stays correct and is only slower, and each fallback is
+// written once.
+// Free disk space and space reserved behind the end have no fallback: there [DiskFree] and
+// [ReserveBehind] report [errors.ErrUnsupported].
 //
 // # What a disk promises
 //

@@ -14,11 +14,12 @@ type failingFile struct {
 }
 
 var (
-	_ File         = (*failingFile)(nil)
-	_ DataSyncer   = (*failingFile)(nil)
-	_ Preallocator = (*failingFile)(nil)
-	_ GatherWriter = (*failingFile)(nil)
-	_ syncFailer   = (*failingFile)(nil)
+	_ File           = (*failingFile)(nil)
+	_ DataSyncer     = (*failingFile)(nil)
+	_ Preallocator   = (*failingFile)(nil)
+	_ BehindReserver = (*failingFile)(nil)
+	_ GatherWriter   = (*failingFile)(nil)
+	_ syncFailer     = (*failingFile)(nil)
 )
 
 func (f *failingFile) begin(kind OpKind, size int64) error {
@@ -116,6 +117,14 @@ func (f *failingFile) Preallocate(size int64) error {
 		return err
 	}
 	return Preallocate(f.inner, size)
+}
+
+// ReserveBehind implements [BehindReserver].
+func (f *failingFile) ReserveBehind(off, n int64) error {
+	if err := f.begin(OpPreallocate, 0); err != nil {
+		return err
+	}
+	return ReserveBehind(f.inner, off, n)
 }
 
 func (f *failingFile) Sync() error {

@@ -26,8 +26,8 @@ const (
 	OpSeek
 	OpFileStat
 	OpTruncate
-	OpPreallocate
-	OpSync // also SyncData
+	OpPreallocate // also ReserveBehind
+	OpSync        // also SyncData
 	OpClose
 )
 

@@ -74,6 +74,34 @@ func TestPreallocateReservesBlocks(t *testing.T) {
 	}
 }
 
+// TestReserveBehind reserves blocks, where the system has a use for it, and gives them back.
+func TestReserveBehind(t *testing.T) {
+	f := openRW(t, vfs.OS{}, filepath.Join(t.TempDir(), "a"))
+	defer f.Close()
+	const written, reserved = 4 << 10, 1 << 20
+	writeAt(t, f, make([]byte, written), 0)
+	wantBlocks := func(least, most int64) {
+		t.Helper()
+		info, err := f.Stat()
+		must(t, err)
+		blocks := info.Sys().(*syscall.Stat_t).Blocks * 512
+		if blocks < least || blocks > most || info.Size() != written {
+			t.Errorf("%d bytes take %d, want %d bytes that take %d to %d", info.Size(), blocks, written, least, most)
+		}
+	}
+	most := int64(reserved / 2) // whatever the system has for its own accounts
+	if err := vfs.ReserveBehind(f, written, reserved); err == nil {
+		wantBlocks(reserved, reserved+most)
+	} else if !errors.Is(err, errors.ErrUnsupported) {
+		t.Fatal(err)
+	}
+	must(t, f.Truncate(written))
+	wantBlocks(0, most)
+	if err := vfs.ReserveBehind(f, -1, reserved); err == nil {
+		t.Error("a negative offset is accepted")
+	}
+}
+
 // TestLockAgainstOtherProcess has a second process hold the lock until it is killed.
 func TestLockAgainstOtherProcess(t *testing.T) {
 	const env = "VFS_TEST_LOCK"

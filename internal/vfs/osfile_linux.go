@@ -22,10 +22,11 @@ type linuxFile struct {
 }
 
 var (
-	_ File         = (*linuxFile)(nil)
-	_ DataSyncer   = (*linuxFile)(nil)
-	_ Preallocator = (*linuxFile)(nil)
-	_ GatherWriter = (*linuxFile)(nil)
+	_ File           = (*linuxFile)(nil)
+	_ DataSyncer     = (*linuxFile)(nil)
+	_ Preallocator   = (*linuxFile)(nil)
+	_ BehindReserver = (*linuxFile)(nil)
+	_ GatherWriter   = (*linuxFile)(nil)
 )
 
 func newOSFile(f *os.File, flag int) (File, error) {
@@ -81,6 +82,28 @@ func (f *linuxFile) Preallocate(size int64) error {
 		return errors.Join(err, f.Truncate(info.Size()))
 	}
 	return nil
+}
+
+const (
+	keepSize = 0x1    // FALLOC_FL_KEEP_SIZE
+	typeExt4 = 0xEF53 // as statfs tells it
+)
+
+// ReserveBehind implements [BehindReserver] with fallocate(2), on ext4. There a write past what
+// is reserved does its accounts for each block of 4 KiB, which costs a quarter of the write.
+// Others are left to their own ways: XFS reserves by itself, Btrfs does not compress what
+// was reserved.
+func (f *linuxFile) ReserveBehind(off, n int64) error {
+	return f.control("fallocate", func(fd int) error {
+		var st syscall.Statfs_t
+		if err := syscall.Fstatfs(fd, &st); err != nil {
+			return err
+		}
+		if uint32(st.Type) != typeExt4 { //nolint:gosec // the number has 32 bits; the field is wider on some systems
+			return errors.ErrUnsupported
+		}
+		return syscall.Fallocate(fd, keepSize, off, n)
+	})
 }
 
 // Writev implements [GatherWriter] with writev(2).

@@ -96,6 +96,12 @@ type Preallocator interface {
 	Preallocate(size int64) error
 }
 
+// BehindReserver is a [File] that can reserve space behind its end.
+type BehindReserver interface {
+	// ReserveBehind has the contract of the function [ReserveBehind].
+	ReserveBehind(off, n int64) error
+}
+
 // GatherWriter is a [File] that writes many slices in one system call.
 type GatherWriter interface {
 	// Writev has the contract of the function [Writev].

@@ -34,6 +34,19 @@ var capabilityCases = []testCase{
 			e.broken("holds %q, want abcd", got)
 		}
 	}},
+	{"ReserveBehind", "ReserveBehind keeps length, content and position, or reports errors.ErrUnsupported", func(e *env) {
+		f := e.create("a", "abc")
+		const size = 1 << 20
+		if err := vfs.ReserveBehind(f, 3, size); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			e.broken("%v", err)
+		}
+		e.wantSize(f, 3)
+		e.ok(f.Truncate(3))
+		e.wantSize(f, 3)
+		_, err := f.Write([]byte("d"))
+		e.ok(err)
+		e.wantContent("a", "abcd")
+	}},
 	{"WriteZeros", "WriteZeros overwrites its range and nothing else", func(e *env) {
 		f := e.create("a", strings.Repeat("x", 200_000))
 		e.ok(vfs.WriteZeros(f, 10, 150_000))

@@ -341,7 +341,7 @@ func isWord(w []byte, keyword string) bool {
 
 // text returns a word as the policy wants it; valid as long as w.
 func (d *decoder) text(w []byte) ([]byte, error) {
-	if !d.wide || utf8.Valid(w) {
+	if !d.invalid || utf8.Valid(w) {
 		return w, nil
 	}
 	d.malformed = true

@@ -2,7 +2,6 @@ package http
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -53,9 +52,9 @@ type scanner struct {
 	column  int // bytes of the current line that have been counted
 	moves   int // how often the window has slid or been replaced
 
-	// What the text so far has any of. Looking once for each block that is read
+	// What the text so far may have any of. Looking once for each block that is read
 	// takes a fifth of the time that looking in each word does.
-	escapes, wide bool // backslashes; bytes beyond ASCII
+	escapes, invalid bool // backslashes; bytes that are not UTF-8
 
 	// weigh, if not nil, is asked before more is read. taken is the size of the
 	// window, read that of the text so far.
@@ -141,22 +140,11 @@ func (s *scanner) makeRoom() bool {
 	return true
 }
 
-// look notes what is in a block.
+// look notes what is in a block. A character that is not all in one block counts as
+// not valid; looking again in each word tells.
 func (s *scanner) look(block []byte) {
 	s.escapes = s.escapes || bytes.IndexByte(block, '\\') >= 0
-	if s.wide {
-		return
-	}
-	var all uint64
-	for len(block) >= 32 {
-		all |= binary.LittleEndian.Uint64(block) | binary.LittleEndian.Uint64(block[8:]) |
-			binary.LittleEndian.Uint64(block[16:]) | binary.LittleEndian.Uint64(block[24:])
-		block = block[32:]
-	}
-	for _, c := range block {
-		all |= uint64(c)
-	}
-	s.wide = all&0x8080808080808080 != 0
+	s.invalid = s.invalid || !utf8.Valid(block)
 }
 
 // slide drops what stands before keep.

@@ -139,7 +139,7 @@ func (d *decoder) learn(apart byte) {
 		s.keys[i] = strings.Clone(v.key)
 	}
 	s.texts[x.n] = string(d.buf[from:d.pos])
-	if d.wide && !s.valid() {
+	if d.invalid && !s.valid() {
 		return // what becomes of them depends on the policy
 	}
 	d.shape = s
@@ -196,7 +196,7 @@ func (d *decoder) match(text []byte) (end int) {
 
 // verbatim reports whether a value means what it looks like.
 func (d *decoder) verbatim(w []byte) bool {
-	return (!d.escapes || bytes.IndexByte(w, '\\') < 0) && (!d.wide || utf8.Valid(w))
+	return (!d.escapes || bytes.IndexByte(w, '\\') < 0) && (!d.invalid || utf8.Valid(w))
 }
 
 // another decodes the event that follows if it has the shape that is known.

@@ -90,21 +90,56 @@ func (r *Rest) Reset() {
 
 // BlockSize finds the size of the blocks for one stream: small for one that
 // trickles, large for a flood. The zero value begins small.
-type BlockSize struct{ size int }
+type BlockSize struct {
+	// Most is what a flood gets, a power of two; 0 for 256 KiB. It may change
+	// between blocks: see Share.
+	Most int
+
+	size int
+}
 
 const (
-	minBlock = 8 << 10
-	maxBlock = 256 << 10
+	minBlock   = 8 << 10
+	usualBlock = 256 << 10
+	// largeBlock is the largest that batches reuse.
+	largeBlock = 1 << 20
+	// together is the memory that the large blocks of all streams may take.
+	together = 32 << 20
+	// shortLine is the mean length from which on large blocks are worth it:
+	// with shorter ones the events of a block leave the processor's cache.
+	shortLine = 128
 )
 
+// Share returns what BlockSize.Most should be for one of several streams whose
+// last block of n bytes had this number of lines. Few streams get large blocks:
+// where each block is made durable before the next is read, there are fewer
+// waits for the disk then. Many get no more than ever.
+func Share(streams, n, lines int) int {
+	most := largeBlock
+	if lines*shortLine > n {
+		most = usualBlock
+	}
+	for most > usualBlock && most*streams > together {
+		most /= 2
+	}
+	return most
+}
+
+func (s *BlockSize) most() int {
+	if s.Most == 0 {
+		return usualBlock
+	}
+	return s.Most
+}
+
 // Next returns the size for the next block, a power of two.
-func (s *BlockSize) Next() int { return max(s.size, minBlock) }
+func (s *BlockSize) Next() int { return min(max(s.size, minBlock), s.most()) }
 
 // Observe takes note that n bytes of a block of space bytes were filled.
 func (s *BlockSize) Observe(n, space int) {
 	switch {
 	case n >= space:
-		s.size = min(2*s.Next(), maxBlock)
+		s.size = min(2*s.Next(), s.most())
 	case n < s.Next()/4:
 		s.size = s.Next() / 2
 	}

@@ -75,11 +75,11 @@ func TestBlockSize(t *testing.T) {
 	for range 20 {
 		s.Observe(s.Next(), s.Next())
 	}
-	if got := s.Next(); got != maxBlock {
+	if got := s.Next(); got != usualBlock {
 		t.Errorf("a flood gets %d", got)
 	}
-	s.Observe(maxBlock/2, maxBlock)
-	if got := s.Next(); got != maxBlock {
+	s.Observe(usualBlock/2, usualBlock)
+	if got := s.Next(); got != usualBlock {
 		t.Errorf("half a block changes it to %d", got)
 	}
 	for range 20 {
@@ -87,5 +87,43 @@ func TestBlockSize(t *testing.T) {
 	}
 	if got := s.Next(); got != minBlock {
 		t.Errorf("a trickle gets %d", got)
+	}
+}
+
+// TestLargeBlocks has a flood on a stream that has few beside it at first, and many later.
+func TestLargeBlocks(t *testing.T) {
+	s := BlockSize{Most: largeBlock}
+	for range 20 {
+		s.Observe(s.Next(), s.Next())
+	}
+	if got := s.Next(); got != largeBlock {
+		t.Errorf("a flood gets %d", got)
+	}
+	s.Most = usualBlock
+	if got := s.Next(); got != usualBlock {
+		t.Errorf("beside many others it gets %d", got)
+	}
+	s.Observe(usualBlock, usualBlock)
+	s.Most = largeBlock
+	if got := s.Next(); got != usualBlock {
+		t.Errorf("without the others it gets %d at once", got)
+	}
+}
+
+func TestShare(t *testing.T) {
+	for _, c := range []struct{ streams, n, lines, want int }{
+		{0, 0, 0, largeBlock},
+		{4, 100 << 10, 200, largeBlock},
+		{32, 0, 0, largeBlock},
+		{33, 0, 0, largeBlock / 2},
+		{64, 0, 0, largeBlock / 2},
+		{65, 0, 0, usualBlock},
+		{10000, 0, 0, usualBlock},
+		{1, 100 * shortLine, 100, largeBlock},
+		{1, 100 * shortLine, 101, usualBlock},
+	} {
+		if got := Share(c.streams, c.n, c.lines); got != c.want {
+			t.Errorf("Share(%d, %d, %d) = %d, want %d", c.streams, c.n, c.lines, got, c.want)
+		}
 	}
 }

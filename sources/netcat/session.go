@@ -115,6 +115,7 @@ func (c *session) block(ctx context.Context, n int) error {
 	data := c.take(n)
 	defer c.Return()
 	malformed, cutErr := c.cutter.cut(c.batch, data)
+	c.size.Most = lineio.Share(int(c.src.open.Value()), n, c.batch.Len())
 	if malformed > 0 {
 		c.src.sawMalformed(malformed, c.conn.RemoteAddr())
 	}

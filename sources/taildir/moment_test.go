@@ -237,3 +237,27 @@ func TestCopyOfWhatWasEmpty(t *testing.T) {
 	found(t, r, w)
 	expectCount(t, r, 60)
 }
+
+// TestFoundUnderItsOwnName: a rotated file whose content is short is lost and found under
+// the name that it had, lost again, and still known when that name is seen once more.
+func TestFoundUnderItsOwnName(t *testing.T) {
+	r := newRig(t)
+	r.write("app.log", "one\n")
+	w := stepping(t, r)
+	turns(t, w)
+	r.expect("one")
+	r.rename("app.log", "app.log.1")
+	found(t, r, w)
+	f := w.dirs[0].names["app.log.1"]
+	lose := func() {
+		w.unlink(f)
+		w.shut(f)
+	}
+	lose()
+	w.settle() // which searches
+	lose()
+	w.unlinked = nil
+	w.gone(f) // as if the search had not met the name while names moved
+	found(t, r, w)
+	expectCount(t, r, 0)
+}

@@ -167,8 +167,10 @@ func (w *follower) attach(f *file, path string, id fileID, info fs.FileInfo, h *
 		"position", f.pos, "unread", max(info.Size()-f.pos, 0), "packed", p != plain)
 	w.src.count.moved.Add(1)
 	w.setID(f, id)
-	f.was = f.path
-	w.setPath(f, path)
+	if path != f.path {
+		f.was = f.path
+		w.setPath(f, path)
+	}
 	f.packing, f.sniffed = p, true
 	f.missing, f.proven = noTime, false
 	d := w.directory(filepath.Dir(path))

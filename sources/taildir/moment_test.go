@@ -261,3 +261,28 @@ func TestFoundUnderItsOwnName(t *testing.T) {
 	found(t, r, w)
 	expectCount(t, r, 0)
 }
+
+// TestSearchInUsedInode: what was left of a log is found in a file that has the inode of
+// another log, which has gone and was not looked at since.
+func TestSearchInUsedInode(t *testing.T) {
+	r := newRig(t, `filegroups.g1 = $DIR/(app|other)\.log`)
+	r.write("app.log", manyLines("first", 50))
+	r.write("other.log", manyLines("other", 50))
+	w := stepping(t, r)
+	turns(t, w)
+	expectCount(t, r, 100)
+	f, other := w.dirs[0].names["app.log"], w.dirs[0].names["other.log"]
+	w.shut(f)
+	w.shut(other)
+	text := manyLines("first", 50) + "late\n"
+	r.write("app.log.1.gz", string(packText([]byte(text), true)))
+	r.remove("app.log")
+	r.remove("other.log")
+	info, err := os.Stat(r.path("app.log.1.gz"))
+	r.must(err)
+	w.setID(other, idOf(info, r.path("app.log.1.gz")))
+	w.look(f)
+	w.settle()
+	turns(t, w)
+	r.expect("late")
+}

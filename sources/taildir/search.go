@@ -97,7 +97,11 @@ func (w *follower) tryName(path string, lost []*file) {
 		return
 	}
 	id := idOf(info, path)
-	if known := w.byID[id]; known != nil && (known.linked || known.handle != nil) {
+	known := w.byID[id]
+	if known != nil && known.linked && known.handle == nil && known.path != path {
+		w.look(known) // it may have gone, and its inode be used again
+	}
+	if known != nil && (known.linked || known.handle != nil) {
 		if known.empty || !known.torn.IsZero() {
 			w.look(known) // it may have become what is looked for
 		}

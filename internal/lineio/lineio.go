@@ -105,8 +105,8 @@ const (
 	largeBlock = 1 << 20
 	// together is the memory that the large blocks of all streams may take.
 	together = 32 << 20
-	// shortLine is the mean length from which on large blocks are worth it:
-	// with shorter ones the events of a block leave the processor's cache.
+	// shortLine is the mean length from which on large blocks are worth it: with
+	// lines of 40 bytes they took 6 to 11 % off the events per second.
 	shortLine = 128
 )
 

@@ -99,7 +99,7 @@ func (w *follower) tryName(path string, lost []*file) {
 	id := idOf(info, path)
 	known := w.byID[id]
 	if known != nil && known.linked && known.handle == nil && known.path != path {
-		w.look(known) // it may have gone, and its inode be used again
+		w.look(known) // it may have gone, and its inode be another file's by now
 	}
 	if known != nil && (known.linked || known.handle != nil) {
 		if known.empty || !known.torn.IsZero() {

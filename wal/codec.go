@@ -26,6 +26,9 @@ const putFlags = putSeparated | putMarked
 // them together: measured, with bodies of 64 bytes to 4 KiB.
 const gatherFrom = 256
 
+// alignFrom is the length of a piece from which on its place in the file is made to fit its place in memory.
+const alignFrom = 16 << 10
+
 // errPayload is wrapped by what the decoders return. As they see only payloads whose checksum
 // is right, it means a defect in the writer, or a very unlikely flip of bits.
 var errPayload = errors.New("payload does not hold what its type says")
@@ -36,8 +39,12 @@ type encodedPut struct {
 	bodies  [][]byte // what follows: memory of the batch; empty if head has it
 	size    int64    // of the record, with the padding behind it
 	payload int      // length of the payload
+	volume  int      // bytes of the bodies
 	crc     uint32   // of the payload, if that is not to be sealed
 }
+
+// indexUsual is how many bytes of the index an event without headers takes at most, but for very long ones.
+const indexUsual = 4
 
 // padding is what fills a record up to its alignment.
 var padding [recordAlign]byte
@@ -71,42 +78,44 @@ func (e *encodedPut) reset(limit int) {
 // before the record is written.
 func (e *encodedPut) encode(b *event.Batch, now int64, room int, m *mark) error {
 	events := b.Events()
-	index, strings, bodies := measurePut(events)
 	flags := uint32(0)
 	if room == 0 {
 		flags = e.gather(b)
 	}
+	marked := m.size()
+	start := recordHeader + putFixed + marked
+	e.head = slices.Grow(e.head[:0], start)[:start]
+	strings := e.appendIndex(events)
+	index, bodies, copied := len(e.head)-start, e.volume, 0
+	if len(e.bodies) == 0 {
+		copied = e.volume
+	}
+	gap := e.gap(len(e.head) + strings)
 	if flags&putSeparated != 0 {
 		bodies += len(events)
 	}
-	marked := m.size()
-	e.payload = putFixed + marked + index + strings + bodies + room
+	e.payload = putFixed + marked + index + strings + gap + bodies + room
 	if e.payload > maxPayload {
 		return fmt.Errorf("a batch of %d bytes is larger than the most a record holds, %d bytes; make batches smaller", e.payload, maxPayload)
 	}
 	e.size = recordSize(e.payload)
-	copied := len(e.bodies) == 0
-	head := recordHeader + e.payload
-	if !copied {
-		head -= bodies
+	e.head = slices.Grow(e.head, strings+gap+copied+room)
+	if strings > 0 {
+		e.appendStrings(events)
 	}
-	e.head = slices.Grow(e.head[:0], head)[:head]
+	e.head = append(e.head, padding[:gap]...)
+	if copied > 0 {
+		e.appendBodies(events)
+	}
+	e.head = e.head[:len(e.head)+room]
 	p := e.head[recordHeader:]
 	le := binary.LittleEndian
 	le.PutUint64(p, uint64(now))
 	le.PutUint32(p[8:], uint32(index)|flags)
-	le.PutUint32(p[12:], uint32(strings))
+	le.PutUint32(p[12:], uint32(strings+gap))
 	if marked > 0 {
 		le.PutUint32(p[8:], uint32(index)|flags|putMarked)
 		m.put(p[putFixed:], marked)
-	}
-	text := p[putFixed+marked:]
-	putIndex(text, index, events)
-	if copied {
-		body := text[index+strings : index+strings]
-		for i := range events {
-			body = append(body, events[i].Body...)
-		}
 	}
 	if room == 0 {
 		e.crc = checksum(p)
@@ -116,6 +125,18 @@ func (e *encodedPut) encode(b *event.Batch, now int64, room int, m *mark) error 
 	}
 	return nil
 }
+
+// gap returns how many bytes to put behind the strings, which end at this offset of the record, so that the first piece of
+// the bodies lies in the file as it lies in memory, relative to cache lines. The kernel then copies it a sixth faster, and never
+// three times slower, as it does where the two places in their pages are eight bytes apart. A small piece is not worth it.
+func (e *encodedPut) gap(end int) int {
+	if len(e.bodies) == 0 || len(e.bodies[0]) < alignFrom {
+		return 0
+	}
+	return int(address(e.bodies[0])-uintptr(end)) & (recordAlign - 1)
+}
+
+func address(p []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(p))) }
 
 // gather has the bodies stay where they are, if their pieces are not too small for that, and returns what the
 // record says of them.
@@ -137,38 +158,50 @@ func (e *encodedPut) gather(b *event.Batch) (flags uint32) {
 	return 0
 }
 
-// putIndex writes the index and, behind its length, the strings to p.
-func putIndex(p []byte, length int, events []event.Event) {
-	at, text := p[:0], p[length:length]
+// appendIndex appends the index to the head, notes how many bytes the bodies have, and returns how many the strings will have.
+func (e *encodedPut) appendIndex(events []event.Event) (strings int) {
+	at, volume := slices.Grow(e.head, indexUsual*len(events)), 0
 	for i := range events {
-		e := &events[i]
-		at = binary.AppendUvarint(at, uint64(len(e.Body)))
-		at = binary.AppendUvarint(at, uint64(len(e.Headers)))
-		for _, h := range e.Headers {
+		v := &events[i]
+		n := len(v.Body)
+		volume += n
+		if n >= 1<<7 && n < 1<<14 && len(v.Headers) == 0 { // as most are: two bytes, and nothing to go through
+			at = append(at, byte(n)|0x80, byte(n>>7), 0)
+			continue
+		}
+		at = binary.AppendUvarint(at, uint64(n))
+		at = binary.AppendUvarint(at, uint64(len(v.Headers)))
+		for _, h := range v.Headers {
 			at = binary.AppendUvarint(at, uint64(len(h.Key)))
 			at = binary.AppendUvarint(at, uint64(len(h.Value)))
-			text = append(append(text, h.Key...), h.Value...)
-		}
-	}
-}
-
-// measurePut returns the lengths of the three parts.
-func measurePut(events []event.Event) (index, strings, bodies int) {
-	for i := range events {
-		e := &events[i]
-		index += uvarintLen(len(e.Body)) + uvarintLen(len(e.Headers))
-		bodies += len(e.Body)
-		for _, h := range e.Headers {
-			index += uvarintLen(len(h.Key)) + uvarintLen(len(h.Value))
 			strings += len(h.Key) + len(h.Value)
 		}
 	}
-	return index, strings, bodies
+	e.head, e.volume = at, volume
+	return strings
 }
 
-func uvarintLen(n int) int { return uvarintLen64(uint64(n)) }
+// appendStrings appends the strings to the head.
+func (e *encodedPut) appendStrings(events []event.Event) {
+	text := e.head
+	for i := range events {
+		for _, h := range events[i].Headers {
+			text = append(append(text, h.Key...), h.Value...)
+		}
+	}
+	e.head = text
+}
 
-func uvarintLen64(n uint64) int {
+// appendBodies appends the bodies to the head.
+func (e *encodedPut) appendBodies(events []event.Event) {
+	p := e.head
+	for i := range events {
+		p = append(p, events[i].Body...)
+	}
+	e.head = p
+}
+
+func uvarintLen(n uint64) int {
 	l := 1
 	for n >= 0x80 {
 		n >>= 7
@@ -204,7 +237,7 @@ func decodePut(p []byte, count int) (*event.Batch, int64, error) {
 			return nil, 0, errPayload
 		}
 	}
-	if len(d.index)+len(d.text)+len(d.bodies) > 0 {
+	if len(d.index)+len(d.bodies) > 0 || len(d.text) >= recordAlign {
 		b.Release()
 		return nil, 0, errPayload
 	}

@@ -87,6 +87,42 @@ func TestPutRoundTrip(t *testing.T) {
 	}
 }
 
+// TestLargeBodiesLieInTheFileAsInMemory puts bodies at every place of a cache line.
+func TestLargeBodiesLieInTheFileAsInMemory(t *testing.T) {
+	memory := make([]byte, 2*alignFrom)
+	for i := range memory {
+		memory[i] = byte(i)
+	}
+	for from := range 2 * recordAlign {
+		for _, headers := range []int{0, 1, from} {
+			b := event.NewBatch()
+			e := b.Append(memory[from : from+alignFrom : from+alignFrom])
+			for h := range headers {
+				b.SetHeader(e, fmt.Sprint("key ", h), "v")
+			}
+			var put encodedPut
+			if err := put.encode(b, 42, 0, nil); err != nil {
+				t.Fatal(err)
+			}
+			if len(put.bodies) != 1 || &put.bodies[0][0] != &memory[from] {
+				t.Fatalf("body at %d: it was copied", from)
+			}
+			if got := uintptr(len(put.head)) % recordAlign; got != address(put.bodies[0])%recordAlign {
+				t.Errorf("body at %d, %d headers: it lies at %d of a cache line in the record, and at %d in memory", from, headers, got, address(put.bodies[0])%recordAlign)
+			}
+			got, _, err := decodePut(payloadOf(&put), 1)
+			if err != nil || !same(b, got) {
+				t.Errorf("body at %d, %d headers: decoded %v", from, headers, err)
+			}
+			if _, bodies := putSummary(payloadOf(&put), 1, 0); bodies != alignFrom {
+				t.Errorf("body at %d, %d headers: summary says %d bytes of bodies, want %d", from, headers, bodies, alignFrom)
+			}
+			got.Release()
+			b.Release()
+		}
+	}
+}
+
 func TestRecordIsBoundToItsPlace(t *testing.T) {
 	at := place{logID{1}, 7, 4096}
 	var b [recordHeader]byte

@@ -19,7 +19,6 @@ type request struct {
 	put   encodedPut
 	batch *event.Batch // of a put; nil for others
 	mark  *mark        // nil if the events have no origin that is remembered
-	bytes int64        // of the bodies
 	at    int64
 	acks  bool         // waits until what is acknowledged is written, and durable with SyncAcks
 	task  func() error // runs while nobody else leads
@@ -76,7 +75,7 @@ func (l *Log) append(ctx context.Context, b *event.Batch, m *mark) error {
 
 // encode makes r the put of b.
 func (l *Log) encode(r *request, b *event.Batch) error {
-	r.batch, r.bytes, r.at = b, int64(b.Bytes()), time.Now().UnixNano()
+	r.batch, r.at = b, time.Now().UnixNano()
 	return r.put.encode(b, r.at, l.keys.overhead(), r.mark)
 }
 

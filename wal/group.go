@@ -266,7 +266,7 @@ func (l *Log) publish(seg *segment, end int64, chunk []*request) {
 		seg.events.To = r.first + n
 		seg.live += n
 		l.stored += n
-		seg.bytes += r.bytes
+		seg.bytes += int64(r.put.volume)
 		pos += r.put.size
 		l.cache.push(r, seg, pos, l.opts.CacheBytes)
 		if r.mark != nil {

@@ -213,7 +213,7 @@ func (m *mark) size() int {
 	}
 	n, before := markFixed, uint64(0)
 	for _, r := range m.numbers {
-		n += uvarintLen64(r.From-before) + uvarintLen64(r.Len())
+		n += uvarintLen(r.From-before) + uvarintLen(r.Len())
 		before = r.To
 	}
 	return n

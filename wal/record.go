@@ -16,7 +16,7 @@ const (
 
 const (
 	recordHeader = 40
-	recordAlign  = 8
+	recordAlign  = 64      // a cache line
 	maxPayload   = 1 << 30 // a length beyond it is damage
 )
 
@@ -121,7 +121,7 @@ func parseHeader(src []byte, at place) (header, bool) {
 	return h, true
 }
 
-// maybeHeader is the part of parseHeader that is cheap enough to be asked of every eight bytes of a segment: the
+// maybeHeader is the part of parseHeader that is cheap enough to be asked at every place of a segment where one may be: the
 // type, and the zeros behind it.
 func maybeHeader(src []byte) bool {
 	return binary.LittleEndian.Uint32(src[12:])-uint32(recordPut) <= uint32(recordSnapshot-recordPut)

@@ -238,6 +238,17 @@ func (r *rig) expect(want []int) {
 	}
 }
 
+// expectFirst checks that these events have arrived before all others.
+func (r *rig) expectFirst(want []int) {
+	r.t.Helper()
+	if r.dest.Content == nil {
+		return
+	}
+	if got := r.arrived(); len(got) < len(want) || !slices.Equal(got[:len(want)], want) {
+		r.fatalf("arrived are events %v\nwant first         %v", got, want)
+	}
+}
+
 // expectAfterErrors checks that these events have arrived, and where the harness
 // allows it some of them more than once.
 func (r *rig) expectAfterErrors(want []int) {

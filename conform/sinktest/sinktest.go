@@ -56,6 +56,10 @@ type Harness struct {
 	Lines      bool // bodies arrive as lines: those with newlines are not tried
 	Duplicates bool // what was delivered in vain may be there all the same
 
+	// Ahead says that the sink is a flow.Sender, whose window is open once it has
+	// delivered something. A destination that can Refuse can then RefuseOnce.
+	Ahead bool
+
 	// Sockets says that the sink deals with sockets or processes, so that it
 	// cannot run in a bubble.
 	Sockets bool
@@ -68,16 +72,17 @@ type Behaviour int
 
 // The behaviours.
 const (
-	Take   Behaviour = iota // everything, as it comes
-	Refuse                  // nothing, and it says so
-	Break                   // a part, and then the connection or the disk fails
-	Silent                  // everything, but its answer is lost
-	Hang                    // it does not answer until the sink gives up
+	Take       Behaviour = iota // everything, as it comes
+	Refuse                      // nothing, and it says so
+	Break                       // a part, and then the connection or the disk fails
+	Silent                      // everything, but its answer is lost
+	Hang                        // it does not answer until the sink gives up
+	RefuseOnce                  // the next batch, and then it takes everything
 )
 
 // String names the behaviour.
 func (b Behaviour) String() string {
-	return [...]string{"takes all", "refuses", "breaks off", "takes all without an answer", "hangs"}[b]
+	return [...]string{"takes all", "refuses", "breaks off", "takes all without an answer", "hangs", "refuses once"}[b]
 }
 
 // Destination is the world outside one sink.
@@ -121,7 +126,7 @@ func (h *Harness) tries() []Behaviour {
 // rules is the contract.
 func rules() []rule {
 	var all []rule
-	for _, part := range [][]rule{deliverRules, errorRules, lifecycleRules} {
+	for _, part := range [][]rule{deliverRules, errorRules, aheadRules, lifecycleRules} {
 		all = append(all, part...)
 	}
 	return all

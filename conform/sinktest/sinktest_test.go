@@ -62,6 +62,9 @@ func (s *sound) Deliver(ctx context.Context, b *event.Batch) error {
 	switch s.to.how {
 	case Refuse, Break:
 		return errShop
+	case RefuseOnce:
+		s.to.how = Take
+		return errShop
 	case Hang:
 		<-ctx.Done()
 		return flow.Unknown(context.Cause(ctx))

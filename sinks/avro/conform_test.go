@@ -48,6 +48,7 @@ func TestConformance(t *testing.T) {
 				},
 				Headers:    true,
 				Duplicates: true, // after silence
+				Ahead:      name != "failover",
 				Sockets:    true,
 			})
 		})
@@ -115,6 +116,8 @@ func (d *destination) Handle(ctx context.Context, c *wire.Call) (wire.Status, er
 	switch how {
 	case sinktest.Take:
 		return wire.OK, nil
+	case sinktest.RefuseOnce:
+		d.how = sinktest.Take
 	case sinktest.Break, sinktest.Silent:
 		d.conns[c.Client.String()].Close()
 	case sinktest.Hang:

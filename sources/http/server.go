@@ -27,15 +27,16 @@ func (v *service) serve(ctx context.Context, ln net.Listener, secure *tls.Config
 	defer end()
 	v.work = work
 	l := &listener{Listener: ln, service: v, secure: secure != nil, fresh: map[net.Conn]struct{}{}}
+	f := newFront(v, l)
 	server := v.server(l, secure)
 	done := make(chan error, 1)
-	go func() {
-		if secure != nil {
-			done <- server.ServeTLS(l, "", "")
-		} else {
-			done <- server.Serve(l)
-		}
-	}()
+	var accepting sync.WaitGroup
+	if secure != nil {
+		go func() { done <- server.ServeTLS(l, "", "") }()
+	} else {
+		accepting.Go(f.accept)
+		go func() { done <- server.Serve(f) }()
+	}
 	var failure error
 	select {
 	case <-ctx.Done():
@@ -43,7 +44,8 @@ func (v *service) serve(ctx context.Context, ln net.Listener, secure *tls.Config
 		failure = <-done
 	case failure = <-done:
 	}
-	v.stop(server, l)
+	v.stop(server, l, f)
+	accepting.Wait()
 	if failure != nil && ctx.Err() == nil {
 		return fmt.Errorf("accepting connections: %w", failure)
 	}
@@ -107,15 +109,17 @@ func withProtocols(secure *tls.Config, h2 bool) *tls.Config {
 // stop ends all connections: those without a request at once, those whose request
 // is still being read with an answer, and those whose events are being stored when
 // that is over, at the latest when the grace is.
-func (v *service) stop(server *http.Server, l *listener) {
+func (v *service) stop(server *http.Server, l *listener, f *front) {
 	l.closeFresh()
 	v.interrupt()
+	f.stop()
 	// The context of Emit ends with the grace; what is left then is to answer.
 	ctx, cancel := context.WithTimeout(context.Background(), netio.Grace+time.Second)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		server.Close()
 	}
+	f.wait(ctx)
 	v.handlers.Wait()
 }
 
@@ -126,7 +130,7 @@ func (v *service) interrupt() {
 	defer v.mu.Unlock()
 	v.stopping.Store(true)
 	for c := range v.reading {
-		_ = c.control.SetReadDeadline(time.Unix(1, 0)) // fails on closed connections only
+		_ = c.control.SetReadDeadline(interrupted) // fails on closed connections only
 	}
 }
 
@@ -145,6 +149,15 @@ type listener struct {
 
 // Accept implements net.Listener.
 func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.accept()
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// accept accepts a connection that is not too many.
+func (l *listener) accept() (*conn, error) {
 	limit := int64(l.service.source.cfg.MaxConnections)
 	for {
 		c, err := l.Listener.Accept()
@@ -207,6 +220,19 @@ type conn struct {
 	net.Conn
 	listener *listener
 	closed   atomic.Bool
+	replay   []byte // was read already and is to be read again, first
+}
+
+// Read implements net.Conn.
+func (c *conn) Read(p []byte) (int, error) {
+	if len(c.replay) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.replay)
+	if c.replay = c.replay[n:]; len(c.replay) == 0 {
+		c.replay = nil // its memory, too
+	}
+	return n, nil
 }
 
 // Write implements net.Conn.

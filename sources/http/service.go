@@ -84,7 +84,7 @@ const lingerTimeout = time.Second
 func (v *service) linger(w http.ResponseWriter) {
 	until := time.Now().Add(lingerTimeout)
 	if v.stopping.Load() {
-		until = time.Unix(1, 0)
+		until = interrupted
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(until) // fails on closed connections only
 }
@@ -245,4 +245,9 @@ func (l lineLogger) Write(p []byte) (int, error) {
 			slog.String("reason", strings.TrimSpace(string(p))), slog.Int64("not-logged", more))
 	}
 	return len(p), nil
+}
+
+// panicked says that serving a client has failed by a mistake in this program. net/http does so for its connections.
+func (s *source) panicked(client string, why any, stack []byte) {
+	s.log.Error("serving a connection has failed; it was closed", "client", client, "panic", why, "stack", string(stack))
 }

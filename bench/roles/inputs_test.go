@@ -232,13 +232,22 @@ func TestAwaitReply(t *testing.T) {
 		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n":                              false,
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n": true,
 		"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nfull":         false,
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n":            true,
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n\r\n":            false,
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n":                     false,
+		"HTTP/1.1 503 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n":            false,
+		"HTTP/1.1 200 OK\r\nX: y\r\n\r\n0\r\n\r\n":                                  true, // all until the end is content
 		"": false,
 	} {
 		whole := io.Reader(strings.NewReader(answer))
-		for _, from := range []io.Reader{whole, iotest.OneByteReader(strings.NewReader(answer))} {
+		head, behind, _ := strings.Cut(answer, "\r\n\r\n")
+		twice := io.MultiReader(strings.NewReader(answer[:min(len(answer), len(head)+4)]), strings.NewReader(behind))
+		for pieces, from := range map[string]io.Reader{
+			"one piece": whole, "two pieces": twice, "bytes": iotest.OneByteReader(strings.NewReader(answer)),
+		} {
 			s := stream{replies: &replies{from: from}}
 			if err := s.await(100); (err == nil) != ok {
-				t.Errorf("awaiting %q (in one piece: %t) = %v", answer, from == whole, err)
+				t.Errorf("awaiting %q in %s = %v", answer, pieces, err)
 			}
 		}
 	}

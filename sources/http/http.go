@@ -1,5 +1,8 @@
 // Package http is the source that takes events from HTTP requests.
 //
+// Connections without TLS are accepted by front.go. While their requests are usual (head.go) they are served by a loop
+// (direct.go), and from the first one that is not by net/http, as those with TLS are (server.go).
+//
 // A request goes through gates (service.go): those who may not send (auth.go) or
 // send too much (clients.go, memory.go) are turned away before their content is
 // read. The content is read from the connection and decompressed (content.go), and

@@ -42,33 +42,50 @@ func versionText(b *event.Batch, version []byte) string {
 	return b.String(version)
 }
 
-func (p *Parser) streamHeaders(b *event.Batch, e *event.Event, status Status) {
+// setHeaders sets the headers of a message of which all but status is in the parser's fields.
+func (p *Parser) setHeaders(b *event.Batch, e *event.Event, status Status) {
+	switch {
+	case p.opt.Dialect == Line:
+		if !p.repeat(b, 1, 0) {
+			p.lineHeaders(b)
+		}
+	case !p.repeat(b, 0, 2):
+		p.streamHeaders(b, status)
+	}
+	b.RepeatHeaders(e, p.last.headers)
+	p.structuredHeaders(b, e)
+	if status != OK {
+		b.SetHeader(e, HeaderStatus, statusText[status])
+	}
+}
+
+// streamHeaders makes the headers of dialect Stream.
+func (p *Parser) streamHeaders(b *event.Batch, status Status) {
 	f := &p.fields
 	pri := f.pri
 	if status == Invalid {
 		pri = 0
 	}
-	b.SetHeader(e, HeaderFacility, text(b, pri/8))
-	b.SetHeader(e, HeaderSeverity, numbers[pri%8])
 	if p.opt.Flume {
 		p.leak()
 	}
+	hs := append(p.last.headers[:0],
+		event.Header{Key: HeaderFacility, Value: text(b, pri/8)},
+		event.Header{Key: HeaderSeverity, Value: numbers[pri%8]})
 	if len(f.priority) > 0 {
-		b.SetHeader(e, "priority", f.priorityText(b))
+		hs = append(hs, event.Header{Key: "priority", Value: f.priorityText(b)})
 	}
 	if len(f.version) > 0 {
-		b.SetHeader(e, "version", versionText(b, f.version))
+		hs = append(hs, event.Header{Key: "version", Value: versionText(b, f.version)})
 	}
 	if f.time != nil && p.resolve(f.kind, f.time) {
-		b.SetHeader(e, HeaderTimestamp, b.String(p.stamp.digits[:p.stamp.size]))
+		p.last.stamp = len(hs)
+		hs = append(hs, event.Header{Key: HeaderTimestamp, Value: p.stampText(b)})
 	}
 	if len(f.host) > 0 {
-		b.SetHeader(e, HeaderHost, b.String(f.host))
+		hs = append(hs, event.Header{Key: HeaderHost, Value: b.String(f.host)})
 	}
-	p.structuredHeaders(b, e)
-	if status != OK {
-		b.SetHeader(e, HeaderStatus, statusText[status])
-	}
+	p.last.headers = hs
 }
 
 // leak does what Flume's stream parser does with a message in no format: it
@@ -83,30 +100,29 @@ func (p *Parser) leak() {
 	f.priority, f.version = p.lastPriority, p.lastVersion
 }
 
-func (p *Parser) lineHeaders(b *event.Batch, e *event.Event, status Status) {
+// lineHeaders makes the headers of dialect Line.
+func (p *Parser) lineHeaders(b *event.Batch) {
 	f := &p.fields
-	b.SetHeader(e, "Priority", f.priorityText(b))
-	b.SetHeader(e, HeaderFacility, text(b, f.pri/8))
-	b.SetHeader(e, HeaderSeverity, numbers[f.pri%8])
+	hs := append(p.last.headers[:0],
+		event.Header{Key: "Priority", Value: f.priorityText(b)},
+		event.Header{Key: HeaderFacility, Value: text(b, f.pri/8)},
+		event.Header{Key: HeaderSeverity, Value: numbers[f.pri%8]})
 	if len(f.version) > 0 {
-		b.SetHeader(e, "Version", versionText(b, f.version))
+		hs = append(hs, event.Header{Key: "Version", Value: versionText(b, f.version)})
 	}
 	switch {
 	case f.time == nil:
 		var digits [20]byte
-		b.SetHeader(e, HeaderTimestamp, b.String(strconv.AppendInt(digits[:0], p.now.UnixMilli(), 10)))
+		hs = append(hs, event.Header{Key: HeaderTimestamp, Value: b.String(strconv.AppendInt(digits[:0], p.now.UnixMilli(), 10))})
 	case p.resolve(f.kind, f.time):
-		b.SetHeader(e, HeaderTimestamp, b.String(p.stamp.digits[:p.stamp.size]))
+		p.last.stamp = len(hs)
+		hs = append(hs, event.Header{Key: HeaderTimestamp, Value: p.stampText(b)})
 	}
 	host := f.host
 	if !p.opt.Charset.IsUTF8() && !isASCII(host) {
 		host = p.decode(host)
 	}
-	b.SetHeader(e, HeaderHost, b.String(host))
-	p.structuredHeaders(b, e)
-	if status != OK {
-		b.SetHeader(e, HeaderStatus, statusText[status])
-	}
+	p.last.headers = append(hs, event.Header{Key: HeaderHost, Value: b.String(host)})
 }
 
 // addBody appends the event with its body: the whole message if it matched no

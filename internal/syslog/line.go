@@ -14,6 +14,18 @@ func (p *Parser) matchLine(text []byte) bool {
 	if !ok {
 		return false
 	}
+	if p.again(rest) {
+		return true
+	}
+	if !p.lineHead(rest) {
+		return false
+	}
+	p.remember(rest)
+	return true
+}
+
+// lineHead finds the parts behind the priority.
+func (p *Parser) lineHead(rest []byte) (ok bool) {
 	f := &p.fields
 	f.kind = kindNone
 	if len(rest) > 2 && rest[0] == '1' && rest[1] == ' ' {

@@ -6,39 +6,42 @@ import (
 )
 
 // scanPriority reads "<13>" as the states of Flume's stream parser do, and
-// reports whether it is there: one to three digits, of any value.
-func (p *Parser) scanPriority(text []byte) bool {
+// reports whether it is there: one to three digits, of any value. end is where its closing bracket is, 0 if it has none.
+func (p *Parser) scanPriority(text []byte) (end int, ok bool) {
 	if text[0] != '<' {
-		return false
+		return 0, false
 	}
 	f := &p.fields
 	for i := 1; i < len(text) && i <= 4; i++ {
 		switch c := text[i]; {
 		case c == '>':
-			return i > 1
+			return i, i > 1
 		case !isDigit(c) || i == 4:
-			return false
+			return 0, false
 		default:
 			f.pri = 10*f.pri + int(c-'0')
 		}
 	}
 	// It ends within the priority. Flume takes what it has of a datagram.
-	return p.opt.Flume && len(text) > 1
+	return 0, p.opt.Flume && len(text) > 1
 }
 
 // matchStream finds the parts of a message with a priority. What it matches, and
 // what not, is what the regular expressions in Flume's source do; see the tests
 // for the same as expressions.
-func (p *Parser) matchStream(text []byte) bool {
+func (p *Parser) matchStream(text []byte, end int) bool {
 	if c := p.opt.Custom; c != nil && c.match(p, text) {
 		return true
 	}
-	end := bytes.IndexByte(text, '>')
-	if end < 0 {
+	if end == 0 {
 		return false
 	}
 	f := &p.fields
 	rest := text[end+1:]
+	if p.again(rest) {
+		f.priority = text[1:end]
+		return true
+	}
 	if !f.match5424(rest, p.stamp.civil()) && !f.match3164(rest) {
 		return false
 	}
@@ -47,6 +50,7 @@ func (p *Parser) matchStream(text []byte) bool {
 		return false
 	}
 	f.priority = text[1:end]
+	p.remember(rest)
 	return true
 }
 

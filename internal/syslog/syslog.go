@@ -86,6 +86,7 @@ type Parser struct {
 	now    time.Time
 	fields fields
 	stamp  stampCache
+	last   lastHead
 
 	decoder *charset.Decoder // made when it is needed
 	scratch []byte
@@ -106,6 +107,7 @@ type fields struct {
 	app      []byte
 	proc     []byte
 	id       []byte
+	again    bool // the message begins as the one before; see lastHead
 }
 
 // NewParser returns a parser for a new stream.
@@ -119,28 +121,41 @@ func NewParser(o Options) *Parser {
 	return &Parser{opt: o}
 }
 
-// Begin says what time it is: once for all messages that were read together.
+// Begin is called before the first message of each batch, and says what time it is.
 func (p *Parser) Begin(now time.Time) {
 	// The year of a stamp without one depends on now, but not on its seconds.
 	if now.Sub(p.now).Abs() >= time.Minute {
 		p.stamp.n = 0
 	}
 	p.now = now
+	p.last.headers = p.last.headers[:0]
+}
+
+// End may be called behind the last message of a batch, of whose memory the parser then has nothing. It is
+// for streams that may be silent for long.
+func (p *Parser) End() {
+	clear(p.last.headers)
+	p.last.headers = p.last.headers[:0]
 }
 
 // Append adds the event of m to b. m.Text must not be empty.
 func (p *Parser) Append(b *event.Batch, m Message) (*event.Event, Status) {
 	p.fields = fields{params: p.fields.params[:0]}
+	add := p.appendStream
 	if p.opt.Dialect == Line {
-		return p.appendLine(b, m)
+		add = p.appendLine
 	}
-	return p.appendStream(b, m)
+	e, status := add(b, m)
+	if p.fields.kind == kindNone {
+		p.last.forget()
+	}
+	return e, status
 }
 
 func (p *Parser) appendStream(b *event.Batch, m Message) (*event.Event, Status) {
 	f := &p.fields
-	valid := p.scanPriority(m.Text)
-	matched := valid && p.matchStream(m.Text)
+	end, valid := p.scanPriority(m.Text)
+	matched := valid && p.matchStream(m.Text, end)
 	status := OK
 	switch {
 	case !valid:
@@ -152,7 +167,7 @@ func (p *Parser) appendStream(b *event.Batch, m Message) (*event.Event, Status) 
 		p.splitStructured()
 	}
 	e := p.addBody(b, m, matched)
-	p.streamHeaders(b, e, status)
+	p.setHeaders(b, e, status)
 	return e, status
 }
 
@@ -174,6 +189,6 @@ func (p *Parser) appendLine(b *event.Batch, m Message) (*event.Event, Status) {
 	if m.Cut {
 		status = Incomplete
 	}
-	p.lineHeaders(b, e, status)
+	p.setHeaders(b, e, status)
 	return e, status
 }

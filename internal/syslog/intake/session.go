@@ -117,6 +117,10 @@ func (s *session) step(ctx context.Context) state {
 	}
 }
 
+// mostPulled is the length from which on bodies stay where they were read. Nobody copies longer ones
+// together: they are written from where they are.
+const mostPulled = 2 << 10
+
 // block hands on the messages of the n bytes that were read.
 func (s *session) block(ctx context.Context, n int) error {
 	defer s.Return()
@@ -130,14 +134,21 @@ func (s *session) block(ctx context.Context, n int) error {
 		data = s.rest.Join(s.batch, data)
 	}
 	s.parser.Begin(time.Now())
+	free := data // what the bodies that were cut out of it have left
 	for {
 		m, size, ok := s.framer.Next(data)
 		data = data[size:]
 		if !ok {
 			break
 		}
-		s.add(m)
+		if e := s.add(m); len(e.Body) < mostPulled {
+			free = s.batch.Pull(e, free, '\n')
+		} else {
+			free = data
+		}
 	}
+	s.parser.End()
+	s.size.Most = lineio.Share(int(s.tcp.open.Value()), n, s.batch.Len())
 	s.rest.Append(data)
 	return s.deliver(ctx)
 }
@@ -153,16 +164,18 @@ func (s *session) end(ctx context.Context) error {
 	m.Text = s.batch.Copy(m.Text)
 	s.parser.Begin(time.Now())
 	s.add(m)
+	s.parser.End()
 	return s.deliver(ctx)
 }
 
 // add appends the event of a message.
-func (s *session) add(m syslog.Message) {
+func (s *session) add(m syslog.Message) *event.Event {
 	e, status := s.parser.Append(s.batch, m)
 	s.tally.Add(status)
 	for i := range s.adds {
 		s.batch.SetHeader(e, s.adds[i].Key, s.adds[i].Value)
 	}
+	return e
 }
 
 // deliver emits the batch, if it has events, until it is stored: nobody is told,

@@ -141,11 +141,13 @@ func (p *Parser) End() {
 // Append adds the event of m to b. m.Text must not be empty.
 func (p *Parser) Append(b *event.Batch, m Message) (*event.Event, Status) {
 	p.fields = fields{params: p.fields.params[:0]}
-	add := p.appendStream
+	var e *event.Event
+	var status Status
 	if p.opt.Dialect == Line {
-		add = p.appendLine
+		e, status = p.appendLine(b, m)
+	} else {
+		e, status = p.appendStream(b, m)
 	}
-	e, status := add(b, m)
 	if p.fields.kind == kindNone {
 		p.last.forget()
 	}

@@ -5,6 +5,7 @@
 // (the sources syslogtcp and syslogudp) and Line (multiport_syslogtcp).
 //
 //	bytes ─▶ Framer (frame.go) ─▶ Message ─▶ Parser ─▶ event
+//	                                         ├ again.go             a head that was seen just before
 //	                                         ├ stream.go, line.go   where the parts stand
 //	                                         ├ stamp.go, year.go    when
 //	                                         ├ structured.go        RFC 5424 behind the host

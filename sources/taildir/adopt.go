@@ -33,6 +33,9 @@ func (w *follower) adopt(c *candidate) {
 	if err == nil {
 		c.info, err = h.Stat() // not before: it may just be written
 	}
+	if err == nil && int64(len(head)) < min(c.info.Size(), headBytes) {
+		head, err = readUpTo(h, buf[:], 0) // it has grown in between
+	}
 	if err != nil {
 		h.Close()
 		w.complain(c.path, err, "it is tried again when the directory changes")
@@ -42,9 +45,9 @@ func (w *follower) adopt(c *candidate) {
 		w.adoptPacked(c, h, p)
 		return
 	}
-	w.confirmLogs(c, head)
+	w.confirmLogs(c.path, head)
 	for _, f := range w.alike(head, c.path, c.id) {
-		if (len(w.found) == 0 || c.tries == mostTries) && w.adoptContent(c, f, h, head) {
+		if w.settled(c) && w.adoptContent(c, f, h, head) {
 			return
 		}
 	}
@@ -55,28 +58,41 @@ func (w *follower) adopt(c *candidate) {
 	w.adoptNew(c, h, head)
 }
 
-// confirmLogs looks at the logs that c, which begins with head, may be a copy of.
-func (w *follower) confirmLogs(c *candidate, head []byte) {
-	own := stem(c.path)
+// confirmLogs looks at the logs that path, which begins with head, may be a copy of.
+func (w *follower) confirmLogs(path string, head []byte) {
+	w.confirmNamed(path)
+	for _, f := range w.justBegun(head, stem(path)) {
+		if derived(f.path, path) {
+			w.look(f)
+		}
+	}
+}
+
+// confirmNamed looks at the logs that path may be a copy of by its name.
+func (w *follower) confirmNamed(path string) {
+	own := stem(path)
 	for _, d := range w.dirs {
 		for _, name := range []string{own, own + temporary} {
-			if f := d.names[name]; f != nil && f.twin == nil && derived(f.path, c.path) {
+			if f := d.names[name]; f != nil && f.twin == nil && derived(f.path, path) {
 				w.confirm(f)
 			}
 		}
-	}
-	for _, f := range w.justBegun(head, own) {
-		w.look(f)
 	}
 }
 
 // mostTries is how often a candidate is decided before others are what they were.
 const mostTries = 4
 
-// postponed lets c be decided once more, behind files that were found to have become
-// something else in this round of decisions: it may be a copy of one of them.
+// settled reports whether c can be decided: no other file was found to have lost its
+// name, or to have become something else, in this round of decisions. c may be a copy
+// of that, and may have been copied to its end only since it was looked into.
+func (w *follower) settled(c *candidate) bool {
+	return len(w.found) == 0 && len(w.unlinked) == w.traced || c.tries == mostTries
+}
+
+// postponed lets c be decided once more, if it cannot be yet.
 func (w *follower) postponed(c *candidate) bool {
-	if len(w.found) == 0 || c.tries == mostTries {
+	if w.settled(c) {
 		return false
 	}
 	c.tries++
@@ -195,6 +211,15 @@ func (w *follower) identify(f *file, size int64) bool {
 	head, err := readUpTo(f.handle, make([]byte, headBytes), 0)
 	if err != nil {
 		return true // the turn finds out
+	}
+	if w.src.cfg.Compressed != raw && beginsMagic(head) {
+		f.empty = true // there is too little of it to be known
+		return false
+	}
+	w.confirmNamed(f.path)
+	if len(w.found) > 0 {
+		f.empty = true // it may be a copy of what is not decided yet: the next look finds out
+		return false
 	}
 	if packingOf(head) != plain && w.src.cfg.Compressed != raw {
 		w.forget(f) // if it has another name that matches, it is found there
@@ -460,7 +485,7 @@ func (w *follower) adoptPacked(c *candidate, h *os.File, p packing) {
 	var buf [headBytes]byte
 	head, err := readUpTo(u, buf[:], 0)
 	defer u.close()
-	w.confirmLogs(c, head)
+	w.confirmLogs(c.path, head)
 	if err == nil {
 		for _, f := range w.alike(head, c.path, c.id) {
 			if f.packing != plain && f.alive() || !related(f.path, c.path) {

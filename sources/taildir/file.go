@@ -81,7 +81,7 @@ type file struct {
 
 	nextLook  time.Time
 	interval  time.Duration // between looks
-	lastData  time.Time     // when something was read, or it was opened
+	lastData  time.Time     // when something was read, or it was opened or found to have changed
 	heldSince time.Time     // lines wait for the end of their event; zero if none do
 	told      time.Time     // when a notification came
 	doubted   time.Time     // when it had changed without one
@@ -241,8 +241,9 @@ func (w *follower) adoptHandle(f *file, h *os.File) {
 }
 
 // leastUsed returns an open file, but for the one used last, that is missed least:
-// the one read longest ago that can be opened again or is read to its end. It is
-// nil if there is none among those read longest ago.
+// the one read longest ago that can be opened again, or is read to its end and not
+// about to be found under another name. It is nil if there is none among those read
+// longest ago.
 func (w *follower) leastUsed() *file {
 	const tries = 64
 	e := w.opened.Back()
@@ -250,7 +251,7 @@ func (w *follower) leastUsed() *file {
 		if e == nil || e == w.opened.Front() {
 			break
 		}
-		if f, _ := e.Value.(*file); f.linked || f.packing == plain && f.size == f.pos && !f.empty {
+		if f, _ := e.Value.(*file); f.linked || f.packing == plain && f.size == f.pos && !f.empty && !slices.Contains(w.unlinked, f) {
 			return f
 		}
 		e = e.Prev()

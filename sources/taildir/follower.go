@@ -31,6 +31,7 @@ type follower struct {
 
 	found    []candidate // names to be looked into
 	unlinked []*file     // files that have lost their name
+	traced   int         // of these, how many were looked for by inode
 	starting bool        // this is the first look
 
 	opened  *list.List // files with a handle; the one read last is in front
@@ -274,6 +275,7 @@ func (w *follower) forget(f *file) {
 	w.dropStem(f)
 	f.setTwin(nil)
 	w.orphan(f)
+	f.adrift = false // nobody waits for it
 	delete(w.files, f.no)
 	if w.byID[f.id] == f {
 		delete(w.byID, f.id)

@@ -1,10 +1,12 @@
 package taildir
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // staged is the system, which does something once, before it describes a path.
@@ -285,4 +287,190 @@ func TestSearchInUsedInode(t *testing.T) {
 	w.settle()
 	turns(t, w)
 	r.expect("late")
+}
+
+// TestRenamedBeforeItIsFound: a log in which there was nothing gets lines and a temporary
+// name, which nobody has told of by the time that its copy is found. The copy is not read
+// for itself.
+func TestRenamedBeforeItIsFound(t *testing.T) {
+	r := newRig(t)
+	r.write("app.log", "")
+	w := stepping(t, r)
+	turns(t, w)
+	d := w.dirs[0]
+	f := d.names["app.log"]
+	w.shut(f)
+	text := manyLines("first", 60)
+	r.write("app.log", text)
+	r.rename("app.log", "app.log.tmp")
+	r.write("app.log", "")
+	r.write("app.log.1", text[:900])
+	w.foundName(d, "app.log.1", d.groups[0], noTime)
+	w.look(f)
+	w.settle()
+	turns(t, w)
+	r.write("app.log.1", text[900:])
+	r.remove("app.log.tmp")
+	found(t, r, w)
+	expectCount(t, r, 60)
+}
+
+// TestCopiedWhileLookedAt: what a file is a copy of goes between the looks at the two, and
+// the copy is complete by then.
+func TestCopiedWhileLookedAt(t *testing.T) {
+	r := newRig(t)
+	text := manyLines("first", 60)
+	r.write("app.log", text)
+	w := stepping(t, r)
+	turns(t, w)
+	expectCount(t, r, 60)
+	r.rename("app.log", "app.log.tmp")
+	found(t, r, w)
+	w.shut(w.dirs[0].names["app.log.tmp"])
+	r.write("app.log.1", text[:1000])
+	d := w.dirs[0]
+	w.foundName(d, "app.log.1", d.groups[0], noTime)
+	w.src.sys = &staged{path: r.path("app.log.tmp"), do: func() {
+		r.write("app.log.1", text[1000:])
+		r.remove("app.log.tmp")
+	}}
+	w.settle()
+	turns(t, w)
+	found(t, r, w)
+	expectCount(t, r, 0)
+}
+
+// TestOpenUntilItIsFound: a log that was renamed is not closed to make room for others
+// before its new name is known: a copy of it may come to be decided.
+func TestOpenUntilItIsFound(t *testing.T) {
+	r := newRig(t, "maxOpenFiles = 8")
+	text := manyLines("first", 60)
+	r.write("app.log", text)
+	w := stepping(t, r)
+	turns(t, w)
+	expectCount(t, r, 60)
+	d := w.dirs[0]
+	r.rename("app.log", "app.log.tmp")
+	w.look(d.names["app.log"])
+	for i := range 9 {
+		r.write(fmt.Sprintf("app%d", i), fmt.Sprintf("other %d\n", i))
+		w.foundName(d, fmt.Sprintf("app%d", i), d.groups[0], noTime)
+	}
+	r.write("app.log.1", text[:900])
+	w.foundName(d, "app.log.1", d.groups[0], noTime)
+	w.settle()
+	turns(t, w)
+	found(t, r, w)
+	r.write("app.log.1", text[900:])
+	r.remove("app.log.tmp")
+	found(t, r, w)
+	expectCount(t, r, 9)
+}
+
+// TestFormerIsForgotten: a log does not wait for the former one of its name when that
+// could not be opened in its turn, and is known no more.
+func TestFormerIsForgotten(t *testing.T) {
+	r := newRig(t)
+	r.write("app.log", "first\n")
+	w := stepping(t, r)
+	turns(t, w)
+	former := w.dirs[0].names["app.log"]
+	r.rename("app.log", "app.log.1")
+	r.write("app.log", "second\n")
+	found(t, r, w)
+	r.expect("first", "second")
+	r.write("app.log.1", "late\n")
+	w.look(former)
+	turns(t, w)
+	f := w.dirs[0].names["app.log"]
+	f.before, former.size = former, former.size+1 // there is more to be read
+	w.rounds++
+	w.cannotRead(former, errReplaced)
+	if !w.mustWait(f) {
+		t.Error("a file does not wait for the former one of its name, which has more to be read")
+	}
+	w.forget(former)
+	if w.mustWait(f) {
+		t.Error("a file waits for one that nobody knows any more")
+	}
+}
+
+// TestOfTwoThatWereEmpty: a log and a file with a name of rotation were empty when they
+// were found. Both get lines, and the file another name, and it is looked at before the
+// log is. It is read if it is no copy of the log.
+func TestOfTwoThatWereEmpty(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want []string
+	}{
+		{"one\ntwo\n", nil},
+		{"its own\n", []string{"its own"}},
+	} {
+		r := newRig(t)
+		r.write("app.log", "")
+		r.write("app.log.1", "")
+		w := stepping(t, r)
+		turns(t, w)
+		d := w.dirs[0]
+		f, log := d.names["app.log.1"], d.names["app.log"]
+		r.write("app.log", "one\ntwo\nthree\n")
+		r.write("app.log.1", c.text)
+		r.rename("app.log.1", "app.log.2")
+		w.look(log) // which is decided anew
+		w.look(f)
+		w.look(f) // which has no name now
+		w.settle()
+		turns(t, w)
+		found(t, r, w)
+		r.expect(append(c.want, "one", "two", "three")...)
+	}
+}
+
+// TestPackedInALostFile: a file that was empty loses its name and is what a compressed
+// one is written to. With a byte of that it is not taken for text.
+func TestPackedInALostFile(t *testing.T) {
+	r := newRig(t, "compressedFiles = read")
+	r.write("app.log", "")
+	w := stepping(t, r)
+	turns(t, w)
+	f := w.dirs[0].names["app.log"]
+	r.rename("app.log", "app.log.1.gz")
+	packed := string(packText([]byte("one\ntwo\n"), true))
+	r.write("app.log.1.gz", packed[:1])
+	w.look(f)
+	w.look(f)
+	turns(t, w)
+	r.write("app.log.1.gz", packed[1:])
+	found(t, r, w)
+	found(t, r, w)
+	r.expect("one", "two")
+}
+
+// TestGrowsBeforeItIsClosed: of a file without name that has grown, but was not read
+// for idleTimeout, the last line is not handed on before its end: it is still written.
+func TestGrowsBeforeItIsClosed(t *testing.T) {
+	r := newRig(t, "idleTimeout = 1000", `filegroups.g1 = $DIR/app\.log`)
+	r.write("app.log", "one\n")
+	w := stepping(t, r)
+	turns(t, w)
+	r.expect("one")
+	f := w.dirs[0].names["app.log"]
+	r.rename("app.log", "app.log.1")
+	found(t, r, w)
+	for _, seen := range []bool{true, false} {
+		if seen {
+			r.write("app.log.1", "two\nthr")
+		}
+		w.now = w.now.Add(2 * time.Second)
+		w.look(f)
+		w.times(f)
+		if !seen {
+			r.write("app.log.1", "ee\nfour\nfi") // in the last moment
+		}
+		turns(t, w)
+	}
+	r.write("app.log.1", "ve\n")
+	w.look(f)
+	turns(t, w)
+	r.expect("two", "three", "four", "five")
 }

@@ -53,6 +53,9 @@ func (w *follower) turn(f *file) (again bool) {
 		w.lose(f)
 		return false
 	}
+	if f.packing == plain && f.pos+int64(len(data)-f.anchor.n) > f.size {
+		f.closing = false // it has just grown
+	}
 	end := f.ending
 	torn := f.unpack != nil && !filled && !isEOF(f.unpack.err)
 	switch {

@@ -124,6 +124,7 @@ func (r *rotating) moveSteps(l *rotatedLog) []func() bool {
 	case r.way.copies && r.way.cuts:
 		return append(r.copySteps(log, to), func() bool {
 			r.did("cut %s", log)
+			r.windows = append(r.windows, l.cut(r.size(to)))
 			r.must(os.Truncate(r.path(log), 0))
 			r.told(log)
 			return true
@@ -168,6 +169,12 @@ func (r *rotating) move(from, to string) bool {
 func (r *rotating) exists(name string) bool {
 	_, err := os.Stat(r.path(name))
 	return err == nil
+}
+
+func (r *rotating) size(name string) int {
+	info, err := os.Stat(r.path(name))
+	r.must(err)
+	return int(info.Size())
 }
 
 func (r *rotating) touch(name string) bool {
@@ -284,6 +291,18 @@ type rotatedLog struct {
 	text   bytes.Buffer
 	lines  []string
 	first  int // line that was written behind the latest rotation
+	begun  int // line that the file begins with; known if the log is cut
+}
+
+// cut returns what a copy of this size has and has not of the log, which begins anew.
+func (l *rotatedLog) cut(size int) (w window) {
+	n := l.begun
+	for ; n < len(l.lines) && size >= len(l.lines[n])+1; n++ {
+		size -= len(l.lines[n]) + 1
+	}
+	w.copied, w.gone = l.lines[l.begun:n], l.lines[n:]
+	l.begun = len(l.lines)
+	return w
 }
 
 // reopen opens the log as it is named now.

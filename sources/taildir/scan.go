@@ -187,11 +187,13 @@ func (w *follower) foundName(d *directory, name string, g *group, told time.Time
 }
 
 // settle decides what the candidates are, and what becomes of the files that have
-// lost their names. What a copy was made of has the shorter name, and must be known
-// first; the oldest are read first, as in Flume.
+// lost their names. What a copy was made of must be known first: it has the shorter
+// name, or has just got one that nobody told of. The oldest are read first, as in
+// Flume.
 func (w *follower) settle() {
 	queued := len(w.ready)
-	for len(w.found) > 0 {
+	for len(w.found) > 0 || len(w.unlinked) > w.traced {
+		w.trace()
 		some := w.found
 		w.found = nil
 		if w.starting {
@@ -206,7 +208,7 @@ func (w *follower) settle() {
 	}
 	slices.SortStableFunc(w.ready[queued:], func(a, b *file) int { return a.mtime.Compare(b.mtime) })
 	lost := w.unlinked
-	w.unlinked = nil
+	w.unlinked, w.traced = nil, 0
 	w.letGo(lost)
 }
 
@@ -382,6 +384,7 @@ func (w *follower) letGo(lost []*file) {
 
 // look finds out whether f is still where it was, and has changed.
 func (w *follower) look(f *file) {
+	f.adrift = false
 	if !f.linked {
 		w.lookOpen(f)
 		return
@@ -434,6 +437,7 @@ func (w *follower) seen(f *file, info fs.FileInfo) {
 		return
 	}
 	if f.empty && size > 0 && !f.linked && !w.identify(f, size) {
+		f.size = 0 // if it is still followed, then the next look sees it anew
 		return
 	}
 	if f.left || f.empty {
@@ -448,7 +452,7 @@ func (w *follower) seen(f *file, info fs.FileInfo) {
 	}
 	f.peak = max(f.peak, size)
 	if changed {
-		f.interval = 0
+		f.interval, f.lastData, f.closing = 0, w.now, false
 	}
 	if changed || !f.proven || f.failing != "" {
 		w.enqueue(f)

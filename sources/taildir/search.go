@@ -18,19 +18,54 @@ const fewNames = 1000
 // search looks for what became of files that have neither name nor handle, in the
 // directories where they were: renamed, copied or compressed.
 func (w *follower) search(lost []*file) {
+	w.searchDirs(lost, false)
+	if len(w.found) > 0 {
+		w.settle() // one of these may have the content of a lost one
+	}
+	for _, f := range lost {
+		w.gone(f)
+	}
+}
+
+// trace looks for the files that have lost their names and may have got others that
+// nobody has told of yet: by inode, before it is decided what else there is. Content
+// is looked for behind that, as it may be in what is decided.
+func (w *follower) trace() {
+	if len(w.unlinked) == w.traced {
+		return
+	}
+	w.traced = len(w.unlinked)
+	told := make(map[fileID]struct{}, len(w.found))
+	for i := range w.found {
+		told[w.found[i].id] = struct{}{}
+	}
+	var lost []*file
+	for _, f := range w.unlinked {
+		if _, ok := told[f.id]; !ok && !f.linked && f.id != (fileID{}) && f.twin == nil && w.files[f.no] == f && !f.isDeleted() {
+			lost = append(lost, f)
+		}
+	}
+	w.searchDirs(lost, true)
+}
+
+// isDeleted reports whether only our handle keeps f.
+func (f *file) isDeleted() bool {
+	if f.handle == nil {
+		return false // nobody knows
+	}
+	info, err := f.handle.Stat()
+	return err == nil && linksOf(info) == 0
+}
+
+// searchDirs looks for lost files, each in the directory where it was.
+func (w *follower) searchDirs(lost []*file, byInode bool) {
 	byDir := map[string][]*file{}
 	for _, f := range lost {
 		dir := filepath.Dir(f.path)
 		byDir[dir] = append(byDir[dir], f)
 	}
 	for dir, files := range byDir {
-		w.searchIn(dir, files)
-	}
-	if len(w.found) > 0 {
-		w.settle() // one of these may have the content of a lost one
-	}
-	for _, f := range lost {
-		w.gone(f)
+		w.searchIn(dir, files, byInode)
 	}
 }
 
@@ -40,7 +75,7 @@ const mostSearches = 20
 // searchIn looks for lost files in one directory. While it does, names may move from
 // those that it has not tried yet to those that it has, or did not see: then it begins
 // anew.
-func (w *follower) searchIn(dir string, lost []*file) {
+func (w *follower) searchIn(dir string, lost []*file, byInode bool) {
 	var before []string
 	for range mostSearches {
 		names, err := w.readNames(dir)
@@ -52,7 +87,7 @@ func (w *follower) searchIn(dir string, lost []*file) {
 		if slices.Equal(names, before) {
 			return // nothing has moved
 		}
-		w.tryNames(dir, names, lost)
+		w.tryNames(dir, names, lost, byInode)
 		if !slices.ContainsFunc(lost, (*file).isLost) {
 			return
 		}
@@ -64,7 +99,7 @@ func (w *follower) searchIn(dir string, lost []*file) {
 func (f *file) isLost() bool { return !f.linked && f.handle == nil }
 
 // tryNames finds out which names of a directory are those of lost files.
-func (w *follower) tryNames(dir string, names []string, lost []*file) {
+func (w *follower) tryNames(dir string, names []string, lost []*file, byInode bool) {
 	stems := map[string][]*file{}
 	for _, f := range lost {
 		stems[f.stem] = append(stems[f.stem], f)
@@ -76,7 +111,7 @@ func (w *follower) tryNames(dir string, names []string, lost []*file) {
 				continue
 			}
 		}
-		w.tryName(filepath.Join(dir, name), some)
+		w.tryName(filepath.Join(dir, name), some, byInode)
 	}
 }
 
@@ -90,13 +125,17 @@ func (w *follower) readNames(dir string) ([]string, error) {
 	return d.Readdirnames(-1)
 }
 
-// tryName finds out whether a path is one of the lost files.
-func (w *follower) tryName(path string, lost []*file) {
+// tryName finds out whether a path is one of the lost files: the same file, or any
+// that has its content.
+func (w *follower) tryName(path string, lost []*file, byInode bool) {
 	info, err := w.src.sys.stat(path)
 	if err != nil || !info.Mode().IsRegular() {
 		return
 	}
 	id := idOf(info, path)
+	if byInode && w.foundLost(path, id, lost) {
+		return
+	}
 	known := w.byID[id]
 	if known != nil && known.linked && known.handle == nil && known.path != path {
 		w.look(known) // it may have gone, and its inode be another file's by now
@@ -118,6 +157,9 @@ func (w *follower) tryName(path string, lost []*file) {
 			continue // found meanwhile
 		}
 		same := f.id.ino == id.ino && (f.id.dev == id.dev || f.id.dev == 0) && f.id != (fileID{})
+		if byInode && !same {
+			continue
+		}
 		if !related(f.path, path) && (!same || f.head.n == 0) || !same && f.head.n == 0 {
 			continue // inodes are used again, and contents begin alike
 		}
@@ -132,6 +174,17 @@ func (w *follower) tryName(path string, lost []*file) {
 			return
 		}
 	}
+}
+
+// foundLost makes a path that matches a group a candidate, if it is one of the lost
+// files by its inode.
+func (w *follower) foundLost(path string, id fileID, lost []*file) bool {
+	g := w.groupOf(path)
+	if g == nil || !slices.ContainsFunc(lost, func(f *file) bool { return f.id.ino == id.ino }) {
+		return false
+	}
+	w.foundName(w.directory(filepath.Dir(path)), filepath.Base(path), g, noTime)
+	return true
 }
 
 // recognise reports whether h has the content of f, plain or packed.

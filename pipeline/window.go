@@ -13,6 +13,9 @@ import (
 // of half a megabyte, four ahead, took half as much processor time again.
 const enoughAhead = 256 << 10
 
+// lowAhead is how many bytes are left under way, once there was enough, when more is sent.
+const lowAhead = enoughAhead / 2
+
 // window delivers from a channel to a sink that need not have one answer before it
 // sends on. Not safe for concurrent use.
 type window struct {
@@ -21,6 +24,8 @@ type window struct {
 	in     taker
 	sent   []underway // oldest first
 	bytes  int        // of their bodies
+	// draining says that no batch is sent until less is under way.
+	draining bool
 }
 
 // underway is a delivery that was sent.
@@ -69,7 +74,8 @@ func (r *SinkRunner) runAhead(takeCtx, hardCtx context.Context, sink flow.Sender
 // way, and also if the next batch would not be a full one. So a sink that keeps up sends
 // whole batches, and no answer is left unread while there is nothing to send.
 func (w *window) step(takeCtx, hardCtx context.Context) (answered bool, err error) {
-	if len(w.sent) > 0 && (w.full() || w.ready() < w.runner.Batch) {
+	if len(w.sent) > 0 && (w.draining || w.full() || w.ready() < w.runner.Batch) {
+		w.draining = len(w.sent)-1 > 0 && w.bytes > lowAhead
 		return true, w.settle(hardCtx)
 	}
 	d, err := w.in.next(takeCtx)

@@ -3,6 +3,7 @@ package avro
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -128,7 +129,7 @@ func TestAheadOnOneConnection(t *testing.T) {
 		t.Errorf("there were %d connections", n)
 	}
 	d.behave(sinktest.Break)
-	sent = sendAll(t, sender, "3")
+	sent = sendAll(t, sender, strings.Repeat("3", 1<<20)) // more than waits for further batches
 	if n := sender.created.Value(); n != 2 {
 		t.Errorf("with nothing under way there were %d connections", n)
 	}

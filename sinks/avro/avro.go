@@ -166,7 +166,7 @@ func (s *sink) Send(ctx context.Context, b *event.Batch) (flow.Sending, error) {
 	default:
 		meta = meta.Ahead()
 	}
-	p, err := s.client.Start(ctx, b, meta)
+	p, err := s.client.Queue(ctx, b, meta)
 	if err != nil {
 		return nil, s.failedWith(err)
 	}

@@ -84,7 +84,7 @@ func (v *service) Handle(ctx context.Context, c *wire.Call) (wire.Status, error)
 	if c.Single {
 		received, accepted = s.count.appendReceived, s.count.appendAccepted
 	}
-	received.Add(1)
+	received.Add(c.Count)
 	if c.Batch.Len() > 0 {
 		c.Meta.SetOrigin(c.Batch)
 		if err := v.out.Emit(ctx, c.Batch); err != nil {
@@ -93,7 +93,7 @@ func (v *service) Handle(ctx context.Context, c *wire.Call) (wire.Status, error)
 		}
 		s.emitted()
 	}
-	accepted.Add(1)
+	accepted.Add(c.Count)
 	return wire.OK, nil
 }
 

@@ -79,7 +79,7 @@ func BenchmarkDecode(b *testing.B) {
 }
 
 func encodeOnce(tb testing.TB, w *frameWriter, b *event.Batch) {
-	if err := w.batch(1, nil, b.Events()); err != nil {
+	if err := written(w, w.batch(1, nil, b.Events())); err != nil {
 		tb.Fatal(err)
 	}
 }

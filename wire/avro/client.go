@@ -65,7 +65,9 @@ type Client struct {
 	ended chan struct{} // closed when err is set
 
 	mu     sync.Mutex // held while writing
+	stream net.Conn   // what w writes to, in the end
 	w      frameWriter
+	queued *Pending // the latest request in w's memory, nil if there is none
 	serial uint32
 	calls  map[uint32]*Pending
 	err    error // why no more requests can be sent
@@ -137,7 +139,7 @@ func (c *Client) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.w.to = stream
+	c.stream = stream
 	c.in = newInput(stream, maxAnswer, 0, stream != c.conn, func() bool { return false })
 	return c.handshake()
 }
@@ -186,7 +188,7 @@ func (c *Client) propose(client hash, text string, server hash) (agreement, erro
 	c.serial++
 	out := appendHandshake(beginFrame(nil, c.serial), client, text, server)
 	out = append(out, 0, 0) // no metadata, no message
-	if _, err := c.w.to.Write(endFrame(out)); err != nil {
+	if _, err := c.stream.Write(endFrame(out)); err != nil {
 		return agreement{}, err
 	}
 	if err := c.in.next(); err != nil {
@@ -255,6 +257,7 @@ func (c *Client) end(err error) {
 // Pending is a request whose answer has not been waited for.
 type Pending struct {
 	client *Client
+	serial uint32
 	done   chan struct{} // closed when err is set
 	err    error
 }
@@ -282,7 +285,9 @@ func (c *Client) Append(ctx context.Context, e *event.Event, m Meta) error {
 
 // StartOne is Start for one event, by the message append.
 func (c *Client) StartOne(ctx context.Context, e *event.Event, m Meta) (*Pending, error) {
-	return c.start(ctx, messageAppend, len(e.Body), m, func(serial uint32, head []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.start(ctx, messageAppend, len(e.Body), m, true, func(serial uint32, head []byte) error {
 		return c.w.one(serial, head, e)
 	})
 }
@@ -290,21 +295,32 @@ func (c *Client) StartOne(ctx context.Context, e *event.Event, m Meta) (*Pending
 // Start sends the events of b without waiting for the answer: more may be sent
 // before it comes. An error means that the server has none of them.
 func (c *Client) Start(ctx context.Context, b *event.Batch, m Meta) (*Pending, error) {
-	return c.start(ctx, messageBatch, b.Bytes(), m, func(serial uint32, head []byte) error {
+	return c.startBatch(ctx, b, m, true)
+}
+
+// Queue is Start, but the request may stay in memory until a further one is sent or somebody
+// waits for an answer: so several are one write, and wake the server once.
+func (c *Client) Queue(ctx context.Context, b *event.Batch, m Meta) (*Pending, error) {
+	return c.startBatch(ctx, b, m, false)
+}
+
+func (c *Client) startBatch(ctx context.Context, b *event.Batch, m Meta, now bool) (*Pending, error) {
+	size := b.Bytes()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.start(ctx, messageBatch, size, m, now || len(c.w.buf)+size >= writeNow, func(serial uint32, head []byte) error {
 		return c.w.batch(serial, head, b.Events())
 	})
 }
 
-// start sends a request whose bodies have that size by write, which is given what stands
-// before the events.
-func (c *Client) start(ctx context.Context, message string, size int, m Meta, write func(serial uint32, head []byte) error) (*Pending, error) {
+// start makes a request whose bodies have that size by add, which is given what stands
+// before the events, and sends it now or lets it wait. mu is held.
+func (c *Client) start(ctx context.Context, message string, size int, m Meta, now bool, add func(serial uint32, head []byte) error) (*Pending, error) {
 	if size > math.MaxInt32 {
 		return nil, fmt.Errorf("a request of %d bytes is more than the protocol can carry", size)
 	}
 	head := appendMeta(make([]byte, 0, 64), m)
 	head = appendString(head, message)
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.err != nil {
 		return nil, c.err
 	}
@@ -312,9 +328,15 @@ func (c *Client) start(ctx context.Context, message string, size int, m Meta, wr
 		return nil, err
 	}
 	c.serial++
-	p := &Pending{client: c, done: make(chan struct{})}
+	p := &Pending{client: c, serial: c.serial, done: make(chan struct{})}
 	c.calls[c.serial] = p
-	err := c.send(ctx, func() error { return write(c.serial, head) })
+	c.w.to = &limited{c, ctx}
+	c.queued = p
+	err := add(c.serial, head)
+	if err == nil && now {
+		err = c.w.flush()
+		c.queued = nil
+	}
 	if err != nil {
 		delete(c.calls, c.serial)
 		err = because(ctx, fmt.Errorf("sending: %w", err))
@@ -324,13 +346,40 @@ func (c *Client) start(ctx context.Context, message string, size int, m Meta, wr
 	return p, nil
 }
 
-// send writes within the time there is.
-func (c *Client) send(ctx context.Context, write func() error) error {
-	if err := c.conn.SetWriteDeadline(time.Now().Add(c.opt.ConnectTimeout)); err != nil {
-		return err
+// flush sends what waits in memory. If that fails the connection ends; of the latest
+// request the server has nothing, as its end was not sent.
+func (c *Client) flush(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.queued
+	if p == nil || c.err != nil {
+		return
 	}
-	defer context.AfterFunc(ctx, func() { _ = c.conn.SetWriteDeadline(time.Unix(1, 0)) })()
-	return write()
+	c.queued = nil
+	c.w.to = &limited{c, ctx}
+	if err := c.w.flush(); err != nil {
+		err = because(ctx, fmt.Errorf("sending: %w", err))
+		c.end(err)
+		delete(c.calls, p.serial)
+		p.err = err
+		close(p.done)
+	}
+}
+
+// limited writes to a client's connection within the time there is.
+type limited struct {
+	client *Client
+	ctx    context.Context //nolint:containedctx // of the one call that writes
+}
+
+// Write implements io.Writer.
+func (l *limited) Write(p []byte) (int, error) {
+	c := l.client
+	if err := c.conn.SetWriteDeadline(time.Now().Add(c.opt.ConnectTimeout)); err != nil {
+		return 0, err
+	}
+	defer context.AfterFunc(l.ctx, func() { _ = c.conn.SetWriteDeadline(time.Unix(1, 0)) })()
+	return c.stream.Write(p)
 }
 
 func appendMeta(p []byte, m Meta) []byte {
@@ -346,6 +395,14 @@ func appendMeta(p []byte, m Meta) []byte {
 // Wait waits for the answer. Once it gives up, so does the client. It may be called
 // once.
 func (p *Pending) Wait(ctx context.Context) error {
+	p.client.flush(ctx)
+	if !p.answered() {
+		p.wait(ctx)
+	}
+	return p.err
+}
+
+func (p *Pending) wait(ctx context.Context) {
 	c := p.client
 	late := time.AfterFunc(c.opt.RequestTimeout, func() {
 		c.kill(fmt.Errorf("waiting for an answer for %v: %w", c.opt.RequestTimeout, os.ErrDeadlineExceeded))
@@ -357,12 +414,11 @@ func (p *Pending) Wait(ctx context.Context) error {
 	select {
 	case <-p.done:
 	case <-c.turn:
-		for !p.answered() {
+		for !p.answered() || c.in.whole() { // those that have come with it, too
 			c.readOne() // or tells all calls that there will be none
 		}
 		c.turn <- struct{}{}
 	}
-	return p.err
 }
 
 func (p *Pending) answered() bool {

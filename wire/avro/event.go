@@ -191,7 +191,7 @@ func (d *events) value(what string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n > largeSlab {
+	if n > believed {
 		return d.in.grow(n, d.charge)
 	}
 	if err := d.charge(n); err != nil {

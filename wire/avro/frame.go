@@ -15,14 +15,18 @@ const (
 	// writeAt is how much is written to the connection at once. Most requests are one
 	// write, which wakes the receiver once and not for each of their buffers.
 	writeAt = 1 << 20
+	// writeNow is how much does not wait for further requests.
+	writeNow = 256 << 10
 )
 
-// frameWriter writes requests as frames. Not safe for concurrent use.
+// frameWriter writes requests as frames, which wait in memory for flush, or for more than
+// that allows. Not safe for concurrent use.
 type frameWriter struct {
 	to  io.Writer
-	buf []byte // of the frame, what is not written yet
-	err error
+	buf []byte // what is not written yet: the end of the latest frame, or frames
+	err error  // of the latest frame, or of what was written with it
 
+	frame   int           // where the latest frame begins in buf, unless counted
 	open    int           // where the present buffer begins in buf, with its length
 	cuts    int           // buffers that have ended
 	counted bool          // the number of buffers has been written
@@ -34,14 +38,14 @@ type frameWriter struct {
 	encoded []byte // headers
 }
 
-// one writes a request with head and, behind it, one event.
+// one adds a request with head and, behind it, one event.
 func (w *frameWriter) one(serial uint32, head []byte, e *event.Event) error {
 	w.begin(serial, head)
 	w.event(e)
 	return w.end()
 }
 
-// batch writes a request with head and, behind it, an array of events.
+// batch adds a request with head and, behind it, an array of events.
 func (w *frameWriter) batch(serial uint32, head []byte, events []event.Event) error {
 	w.begin(serial, head)
 	w.tail = 1
@@ -57,11 +61,12 @@ func (w *frameWriter) batch(serial uint32, head []byte, events []event.Event) er
 	return w.end()
 }
 
-// begin starts a frame. Nothing is left of the one before.
+// begin starts a frame.
 func (w *frameWriter) begin(serial uint32, head []byte) {
 	w.err, w.cuts, w.counted, w.tail = nil, 0, false, 0
 	w.encoded = append(w.encoded[:0], 0)
-	w.buf = binary.BigEndian.AppendUint32(w.buf[:0], serial)
+	w.frame = len(w.buf)
+	w.buf = binary.BigEndian.AppendUint32(w.buf, serial)
 	w.buf = append(w.buf, 0, 0, 0, 0) // number of buffers
 	w.next()
 	w.buf = append(w.buf, head...)
@@ -95,22 +100,21 @@ func (w *frameWriter) event(e *event.Event) {
 		return
 	}
 	if large || len(w.buf) >= writeAt {
-		w.flush()
+		w.count()
+		w.write()
 	}
 	if large {
-		w.write(e.Body)
+		w.writeBody(e.Body)
 	}
 	w.next()
 }
 
-// flush writes buf, the end of which is that of a buffer.
-func (w *frameWriter) flush() {
+// count enters the number of buffers. The end of buf is that of a buffer.
+func (w *frameWriter) count() {
 	if !w.counted {
 		w.counted = true
-		binary.BigEndian.PutUint32(w.buf[4:], uint32(w.cuts+w.toCome()))
+		binary.BigEndian.PutUint32(w.buf[w.frame+4:], uint32(w.cuts+w.toCome()))
 	}
-	w.write(w.buf)
-	w.buf = w.buf[:0]
 }
 
 // toCome returns how many buffers will be behind one that has just ended.
@@ -128,13 +132,19 @@ func (w *frameWriter) toCome() (n int) {
 	return n
 }
 
-func (w *frameWriter) write(p []byte) {
-	if w.err == nil {
+// write writes what is in buf.
+func (w *frameWriter) write() {
+	w.writeBody(w.buf)
+	w.buf = w.buf[:0]
+}
+
+func (w *frameWriter) writeBody(p []byte) {
+	if w.err == nil && len(p) > 0 {
 		_, w.err = w.to.Write(p)
 	}
 }
 
-// end ends the frame and reports whether all of it was written.
+// end ends the frame, and returns the error of what had to be written already.
 func (w *frameWriter) end() error {
 	if len(w.buf) == w.open+4 {
 		w.buf = w.buf[:w.open] // nothing is in the last buffer
@@ -142,10 +152,14 @@ func (w *frameWriter) end() error {
 		w.cut(0)
 	}
 	w.rest, w.tail = nil, 0
-	if len(w.buf) > 0 {
-		w.flush()
-	}
+	w.count()
 	w.headers = nil // they are the batch's
+	return w.err
+}
+
+// flush writes the frames that are in memory, and reports whether all of them was written.
+func (w *frameWriter) flush() error {
+	w.write()
 	if cap(w.buf)+cap(w.encoded) > 2*writeAt {
 		w.buf, w.encoded = nil, nil // there were very long headers
 	}

@@ -2,6 +2,7 @@ package avro
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"testing"
@@ -71,7 +72,7 @@ func TestFrames(t *testing.T) {
 			w := &frameWriter{to: out}
 			for serial := range uint32(3) { // one after the other, with the same writer
 				*out = writes{}
-				if err := w.batch(serial, head(messageBatch), b.Events()); err != nil {
+				if err := written(w, w.batch(serial, head(messageBatch), b.Events())); err != nil {
 					t.Fatal(err)
 				}
 				if out.count != c.writes {
@@ -84,7 +85,7 @@ func TestFrames(t *testing.T) {
 			}
 			for i := range b.Len() {
 				*out = writes{}
-				if err := w.one(7, head(messageAppend), b.At(i)); err != nil {
+				if err := written(w, w.one(7, head(messageAppend), b.At(i))); err != nil {
 					t.Fatal(err)
 				}
 				checkFrame(t, out.all, 7, encoded(head(messageAppend), b.At(i)))
@@ -92,6 +93,9 @@ func TestFrames(t *testing.T) {
 		})
 	}
 }
+
+// written writes what waits in w, to which a frame was added with err.
+func written(w *frameWriter, err error) error { return cmp.Or(w.flush(), err) }
 
 // head is what stands before the events of a request.
 func head(message string) []byte { return appendString([]byte{0}, message) }
@@ -107,20 +111,50 @@ func checkFrame(t *testing.T, frame []byte, serial uint32, payload []byte) {
 	}
 }
 
+// TestFramesTogether: frames that wait for one another are one write, and with a large body
+// behind them what is in front of it goes first.
+func TestFramesTogether(t *testing.T) {
+	small, large := sized(t, times(100, 512)...), sized(t, 3, writeAt, 5)
+	out := new(writes)
+	w := &frameWriter{to: out}
+	for serial, b := range []*event.Batch{small, small, large, small} {
+		if err := w.batch(uint32(serial), head(messageBatch), b.Events()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.flush(); err != nil {
+		t.Fatal(err)
+	}
+	if out.count != 3 {
+		t.Errorf("%d writes, want what is in front of the large body, it, and the rest", out.count)
+	}
+	rest := out.all
+	for serial, b := range []*event.Batch{small, small, large, small} {
+		var got uint32
+		var p []byte
+		if got, p, rest = join(t, rest); got != uint32(serial) || !bytes.Equal(p, request(b)) {
+			t.Errorf("frame %d has %d bytes, want frame %d", got, len(p), serial)
+		}
+	}
+	if len(rest) > 0 {
+		t.Errorf("%d bytes too many", len(rest))
+	}
+}
+
 // TestFrameFails: nothing is written behind an error, and the next frame is whole.
 func TestFrameFails(t *testing.T) {
 	b := sized(t, times(600, 4096)...)
 	for failAt := 1; failAt <= 3; failAt++ {
 		out := &writes{failAt: failAt}
 		w := &frameWriter{to: out}
-		if err := w.batch(1, head(messageBatch), b.Events()); !errors.Is(err, errWrite) {
+		if err := written(w, w.batch(1, head(messageBatch), b.Events())); !errors.Is(err, errWrite) {
 			t.Errorf("with a write that fails the error is %v", err)
 		}
 		if out.count != failAt {
 			t.Errorf("behind write %d, which failed, there are %d more", failAt, out.count-failAt)
 		}
 		*out = writes{}
-		if err := w.batch(2, head(messageBatch), b.Events()); err != nil {
+		if err := written(w, w.batch(2, head(messageBatch), b.Events())); err != nil {
 			t.Fatal(err)
 		}
 		checkFrame(t, out.all, 2, request(b))
@@ -133,7 +167,7 @@ func TestHugeHeaders(t *testing.T) {
 	b.SetHeader(b.At(0), "k", string(make([]byte, 3*writeAt)))
 	out := new(writes)
 	w := &frameWriter{to: out}
-	if err := w.batch(1, head(messageBatch), b.Events()); err != nil {
+	if err := written(w, w.batch(1, head(messageBatch), b.Events())); err != nil {
 		t.Fatal(err)
 	}
 	checkFrame(t, out.all, 1, request(b))

@@ -14,11 +14,14 @@ import (
 )
 
 // Sizes of the memory to read into. A connection begins with a small slab and gets
-// a large one when a frame does not fit.
+// a large one, for several calls of a usual size, when a frame does not fit.
 const (
 	smallSlab = 4 << 10
-	largeSlab = 64 << 10
+	largeSlab = 256 << 10
 )
+
+// believed is how long a value is without growing as it arrives.
+const believed = 64 << 10
 
 var slabs = [2]sync.Pool{
 	{New: func() any { return new([smallSlab]byte) }},
@@ -194,6 +197,27 @@ func (in *input) next() error {
 	}
 	in.segments, in.seg = int(n), 0
 	return nil
+}
+
+// whole reports whether the next frame has been read as a whole. To be called between frames.
+func (in *input) whole() bool {
+	p := in.slab[in.r:in.w]
+	if len(p) < 8 {
+		return false
+	}
+	buffers := binary.BigEndian.Uint32(p[4:])
+	p = p[8:]
+	for ; buffers > 0; buffers-- {
+		if len(p) < 4 {
+			return false
+		}
+		n := binary.BigEndian.Uint32(p)
+		if int64(n) > int64(len(p)-4) {
+			return false
+		}
+		p = p[4+n:]
+	}
+	return true
 }
 
 // end reads the rest of the frame, so that the next can begin.

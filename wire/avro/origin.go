@@ -1,6 +1,7 @@
 package avro
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/flume-go/flume/event"
@@ -75,4 +76,30 @@ func (m Meta) SetOrigin(b *event.Batch) bool {
 	}
 	b.SetOrigin(o)
 	return true
+}
+
+// sameOrigin reports whether addOrigin can add the origin of events that come with o: both come from the same log,
+// or from none.
+func (m Meta) sameOrigin(o Meta) bool {
+	mine, has := m.Get(originKey)
+	theirs, have := o.Get(originKey)
+	if !has && !have {
+		return true
+	}
+	return has && have && len(mine) > 16 && len(theirs) > 16 && len(mine)+len(theirs) <= maxOrigin && bytes.Equal(mine[:16], theirs[:16])
+}
+
+// addOrigin makes the origin in m that of its events and, behind them, of those that o came with. What does not come
+// again stays what the first said: later ones say no less.
+func (m Meta) addOrigin(o Meta) {
+	theirs, ok := o.Get(originKey)
+	if !ok {
+		return
+	}
+	_, n := binary.Uvarint(theirs[16:])
+	for i := range m {
+		if m[i].Key == originKey {
+			m[i].Value = append(m[i].Value, theirs[16+max(n, 0):]...)
+		}
+	}
 }

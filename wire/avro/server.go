@@ -33,13 +33,16 @@ func (m Meta) Get(key string) ([]byte, bool) {
 	return nil, false
 }
 
-// Call is a request of a client.
+// Call is a request of a client, or several that have come together: then each but the first was
+// sent ahead, see Client.Orders, and all get the same answer.
 type Call struct {
 	// Batch holds the events. It is the server's: to keep it beyond Handle, retain it.
 	Batch *event.Batch
+	// Count is the number of requests.
+	Count int
 	// Single says that the message is append, with one event.
 	Single bool
-	// Meta is what came with it.
+	// Meta is what came with it; with several it is that of the first, with the origin of all events.
 	Meta Meta
 	// Client is the address of the client.
 	Client net.Addr
@@ -120,8 +123,8 @@ func NewServer(h Handler, deflate bool, secure *tls.Config, l Limits) *Server {
 // must make reads of conn fail when ctx ends; events are handed on under work, which
 // may last longer. The caller closes conn.
 //
-// Requests are answered in order, and one is read when the one before is answered:
-// what a client sends ahead waits in the connection.
+// Requests are answered in order. Those that have come as a whole when one was read are handled with
+// it if they may share its answer; what else a client sends ahead waits in the connection.
 func (s *Server) Serve(ctx, work context.Context, conn net.Conn) error {
 	stream, err := s.layers(ctx, conn)
 	if err != nil {
@@ -219,31 +222,63 @@ type session struct {
 	agreed  bool  // the handshake is over
 	foreign error // what the client's protocol differs in, if it does
 	refused bool  // the call in front was not answered with OK
-	taken   int   // memory charged to the request under way
-	told    int   // of it, what the server's count has
-	short   [64]byte
+	careful bool  // the round in front was not
+	round   round
+	short   [64]byte // what an answer begins with
+	rest    [64]byte
+	out     []byte // answers that are not written yet
+
+	taken int // memory charged to the request under way
+	told  int // memory of it and the round that the server's count has
+	owed  int // and what it does not have yet
 }
 
+// round is calls that have come together: they are handled as one. Each but the first was
+// sent ahead of the answer to the one in front, so it may share its fate.
+type round struct {
+	call    Call     // the first, with the events of all; without a batch there is none
+	head    []byte   // what the answer to the first begins with
+	serials []uint32 // of the calls
+	taken   int      // memory
+}
+
+const (
+	// mostTogether is the most calls of a round.
+	mostTogether = 64
+	// enoughTogether is how many bytes end a round.
+	enoughTogether = 512 << 10
+)
+
 func (c *session) serve(work context.Context) error {
+	defer c.release()
 	for {
-		if err := c.in.next(); err != nil {
-			return err
+		err := c.in.next()
+		for err == nil {
+			if err = c.request(work); err != nil || !c.in.whole() {
+				break
+			}
+			err = c.in.next()
 		}
-		out, err := c.request(work)
+		c.handle(work)
+		if failed := c.write(); err == nil {
+			err = failed
+		}
 		if err != nil {
 			return err
 		}
-		if err := c.write(out); err != nil {
-			return err
-		}
 	}
 }
 
-func (c *session) write(out []byte) error {
+// write writes the answers.
+func (c *session) write() error {
+	if len(c.out) == 0 {
+		return nil
+	}
 	if err := c.conn.SetWriteDeadline(time.Now().Add(c.server.limits.Answer)); err != nil {
 		return err
 	}
-	_, err := c.conn.Write(out)
+	_, err := c.conn.Write(c.out)
+	c.out = c.out[:0]
 	return err
 }
 
@@ -257,97 +292,177 @@ func (c *session) take(n int) error {
 	if c.taken > c.server.limits.Request {
 		return badFrame("a request takes more than %d bytes: lower the batch size of the sender, or raise max-request-size", c.server.limits.Request)
 	}
-	if c.taken-c.told < chargeStep {
+	if c.owed += n; c.owed < chargeStep {
 		return nil
 	}
-	memory := c.server.memory.Add(int64(c.taken - c.told))
-	c.told = c.taken
+	memory := c.server.memory.Add(int64(c.owed))
+	c.told += c.owed
+	c.owed = 0
 	if memory > c.server.limits.Memory {
 		return ErrBusy
 	}
 	return nil
 }
 
-// release gives back what was charged to the request.
+// release gives back what was charged.
 func (c *session) release() {
 	if c.told > 0 {
 		c.server.memory.Add(-int64(c.told))
 	}
-	c.taken, c.told = 0, 0
+	c.owed, c.told = 0, 0
 }
 
-// request reads the request of a frame and returns its answer, as a frame. An error
-// ends the connection.
-func (c *session) request(work context.Context) ([]byte, error) {
-	b := event.NewBatch()
-	defer b.Release()
-	defer c.release()
-	c.events.in = c.in
-	c.events.reset(b)
-	defer c.events.reset(nil)
-	call := Call{Batch: b, Client: c.client}
-	out, message, err := c.read(beginFrame(c.short[:0], c.in.serial), &call)
-	if err != nil && !isRequestError(err) && !errors.Is(err, ErrBusy) {
-		return nil, err
+// request reads the request of a frame. It becomes a part of the round, or is answered;
+// those in front of it are answered before. An error ends the connection.
+func (c *session) request(work context.Context) error {
+	c.taken = 0
+	out, meta, message, err := c.read(beginFrame(c.short[:0], c.in.serial))
+	if err != nil || !c.joins(message, meta) {
+		c.handle(work)
 	}
-	// A request whose end never comes must not be stored: read it to the end.
-	if failed := c.in.end(); failed != nil {
-		return nil, failed
+	before := c.begin()
+	if err == nil && message != "" {
+		err = c.arguments(message)
 	}
-	switch {
-	case errors.Is(err, ErrBusy):
-		c.server.handler.Refused(c.client, err)
-		out = c.answer(out, Failed, nil)
-	case err != nil:
-		c.server.handler.Refused(c.client, err)
-		out = c.answer(out, Failed, err)
-	case message == "": // a handshake
-	case c.refused && call.Meta.isAhead():
-		out = c.answer(out, Failed, nil)
-	default:
-		status, err := c.server.handler.Handle(work, &call)
-		out = c.answer(out, status, err)
-	}
-	return endFrame(out), nil
-}
-
-// answer appends the answer to a call: a status, or an error.
-func (c *session) answer(out []byte, s Status, err error) []byte {
-	if c.refused = err != nil || s != OK; err != nil {
-		return appendFailure(out, err)
-	}
-	return appendStatus(out, s)
-}
-
-// read reads a request into call and appends the answer to its handshake to out. The
-// message is empty if there is nothing more to answer.
-func (c *session) read(out []byte, call *Call) ([]byte, string, error) {
-	if !c.agreed {
-		var err error
-		if out, c.agreed, c.foreign, err = c.server.peers.handshake(c.in, out); err != nil || !c.agreed {
-			return out, "", err
+	fatal := err != nil && !isRequestError(err) && !errors.Is(err, ErrBusy)
+	if !fatal {
+		// A request whose end never comes must not be stored: read it to the end.
+		if failed := c.in.end(); failed != nil {
+			fatal, err = true, failed
 		}
 	}
-	var err error
-	if call.Meta, err = c.in.meta(); err != nil {
-		return out, "", err
+	switch {
+	case fatal:
+		c.cut(before)
+		return err
+	case err != nil:
+		c.cut(before)
+		c.handle(work)
+		c.server.handler.Refused(c.client, err)
+		if errors.Is(err, ErrBusy) {
+			err = nil
+		}
+		c.answer(out, Failed, err)
+	case message == "": // a handshake
+		c.out = append(c.out, endFrame(out)...)
+	case c.refused && meta.isAhead():
+		c.cut(before)
+		c.answer(out, Failed, nil)
+	default:
+		c.accept(work, out, message, meta)
+	}
+	return nil
+}
+
+// joins reports whether a call can be one of the round.
+func (c *session) joins(message string, m Meta) bool {
+	r := &c.round
+	return len(r.serials) > 0 && !c.careful && message == messageBatch && !r.call.Single && m.isAhead() && r.call.Meta.sameOrigin(m)
+}
+
+// begin makes sure that there is a batch to decode into, and returns how many events it has.
+func (c *session) begin() int {
+	r := &c.round
+	if r.call.Batch == nil {
+		r.call.Batch = event.NewBatch()
+		c.events.in = c.in
+		c.events.reset(r.call.Batch)
+	}
+	return r.call.Batch.Len()
+}
+
+// cut removes the events behind the first n.
+func (c *session) cut(n int) {
+	b, i := c.round.call.Batch, 0
+	b.Filter(func(*event.Event) bool {
+		i++
+		return i <= n
+	})
+	c.events.reset(b)
+}
+
+// accept makes a call, whose events are in the batch, one of the round.
+func (c *session) accept(work context.Context, out []byte, message string, m Meta) {
+	r := &c.round
+	if len(r.serials) == 0 {
+		r.head = append(r.head[:0], out...)
+		r.call.Client, r.call.Single, r.call.Meta = c.client, message == messageAppend, m
+	} else {
+		r.call.Meta.addOrigin(m)
+	}
+	r.serials = append(r.serials, c.in.serial)
+	r.call.Count = len(r.serials)
+	if r.taken += c.taken; r.taken >= enoughTogether || len(r.serials) >= mostTogether {
+		c.handle(work)
+	}
+}
+
+// handle hands on the round, if there is one, and appends the answers. After one that is not OK
+// the next call is handled by itself, as it may be that only all together were too many.
+func (c *session) handle(work context.Context) {
+	r := &c.round
+	if len(r.serials) > 0 {
+		status, err := c.server.handler.Handle(work, &r.call)
+		c.answer(r.head, status, err)
+		for _, serial := range r.serials[1:] {
+			c.answer(beginFrame(c.rest[:0], serial), status, err)
+		}
+		c.careful = c.refused
+	}
+	if r.call.Batch != nil {
+		r.call.Batch.Release()
+		c.events.reset(nil)
+	}
+	r.call, r.serials, r.taken = Call{}, r.serials[:0], 0
+	c.release()
+}
+
+// answer appends the answer to a call, a status or an error, to what it begins with.
+func (c *session) answer(head []byte, s Status, err error) {
+	start := len(c.out)
+	c.out = append(c.out, head...)
+	if c.refused = err != nil || s != OK; err != nil {
+		c.out = appendFailure(c.out, err)
+	} else {
+		c.out = appendStatus(c.out, s)
+	}
+	endFrame(c.out[start:])
+}
+
+// read reads a request up to its parameters, and appends the answer to its handshake to out.
+// The message is empty if there is nothing more to answer.
+func (c *session) read(out []byte) (_ []byte, m Meta, message string, err error) {
+	if !c.agreed {
+		if out, c.agreed, c.foreign, err = c.server.peers.handshake(c.in, out); err != nil || !c.agreed {
+			return out, nil, "", err
+		}
+	}
+	if m, err = c.in.meta(); err != nil {
+		return out, nil, "", err
 	}
 	name, err := c.in.bytes("the name of a message", maxName)
 	if err != nil || len(name) == 0 {
-		return out, "", err
+		return out, nil, "", err
 	}
 	if c.foreign != nil {
-		return out, "", malformed("%s", c.foreign)
+		return out, nil, "", malformed("%s", c.foreign)
 	}
 	switch string(name) {
 	case messageBatch:
-		return out, messageBatch, c.events.array()
+		return out, m, messageBatch, nil
 	case messageAppend:
-		call.Single = true
-		return out, messageAppend, c.events.event()
+		return out, m, messageAppend, nil
 	default:
-		return out, "", malformed("there is no message %q here", name)
+		return out, nil, "", malformed("there is no message %q here", name)
 	}
+}
+
+// arguments decodes the parameters of a message into the batch.
+func (c *session) arguments(message string) error {
+	if message == messageAppend {
+		return c.events.event()
+	}
+	return c.events.array()
 }
 
 // maxName is the longest name of a message that is looked at.

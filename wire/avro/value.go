@@ -114,7 +114,7 @@ func (in *input) bytes(what string, most int) ([]byte, error) {
 // grow reads n bytes into new memory, which it takes as they arrive: at first as
 // much as a slab, then twice that, and so on. Each step is charged.
 func (in *input) grow(n int, charge func(int) error) ([]byte, error) {
-	p := make([]byte, 0, min(n, largeSlab))
+	p := make([]byte, 0, min(n, believed))
 	for len(p) < n {
 		if len(p) == cap(p) {
 			bigger := make([]byte, len(p), min(n, 2*len(p)))

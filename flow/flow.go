@@ -212,15 +212,15 @@ type Volatile interface {
 }
 
 // Sender is a Sink that need not have the answer to one batch before it sends the
-// next. Its errors never reject events.
+// next. Only Wait rejects events, and only if no batch was sent behind: Window is 1 until then.
 type Sender interface {
 	Sink
 	// Window returns the most batches that may be under way at present: 1 to have
 	// each answer before the next batch is sent, 0 if the sink, a wrapper, has
 	// Deliver alone.
 	Window() int
-	// Send begins to deliver b, which the sink may need until Wait returns. An
-	// error is that of Deliver: nothing is under way then. Send, Wait and Deliver
+	// Send begins to deliver b, which the sink may need until Wait returns, and may
+	// leave sending it to the next Send or Wait. An error is that of Deliver: nothing is under way then. Send, Wait and Deliver
 	// are never called at the same time. The destination stores the batches in the
 	// order of Send: when it does not take one it takes none of those that were
 	// sent before the sink's caller knew.

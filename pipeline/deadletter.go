@@ -57,7 +57,11 @@ func (r *Rejecting) Close(ctx context.Context) error { return closeSink(ctx, r.s
 // Deliver implements flow.Sink.
 func (r *Rejecting) Deliver(ctx context.Context, b *event.Batch) error {
 	r.attempts++
-	err := r.sink.Deliver(ctx, b)
+	return r.settled(ctx, b, r.sink.Deliver(ctx, b))
+}
+
+// settled does what is to be done about the events that err, of a delivery of b, rejects.
+func (r *Rejecting) settled(ctx context.Context, b *event.Batch, err error) error {
 	if err != nil && flow.ClassOf(err) == flow.ClassReject {
 		err = r.handle(ctx, b, err)
 	}
@@ -70,9 +74,26 @@ func (r *Rejecting) Deliver(ctx context.Context, b *event.Batch) error {
 // Window implements flow.Sender.
 func (r *Rejecting) Window() int { return windowOf(r.sink) }
 
-// Send implements flow.Sender: such a sink rejects nothing.
+// Send implements flow.Sender.
 func (r *Rejecting) Send(ctx context.Context, b *event.Batch) (flow.Sending, error) {
-	return send(ctx, r.sink, b)
+	r.attempts++
+	sending, err := send(ctx, r.sink, b)
+	if err != nil {
+		return nil, err
+	}
+	return &rejectingSending{sending, r, b}, nil
+}
+
+// rejectingSending is a batch under way. When events of it are rejected nothing else is.
+type rejectingSending struct {
+	flow.Sending
+	sink  *Rejecting
+	batch *event.Batch
+}
+
+// Wait implements flow.Sending.
+func (s *rejectingSending) Wait(ctx context.Context) error {
+	return s.sink.settled(ctx, s.batch, s.Sending.Wait(ctx))
 }
 
 func (r *Rejecting) handle(ctx context.Context, b *event.Batch, err error) error {

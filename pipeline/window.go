@@ -24,6 +24,7 @@ type window struct {
 	in     taker
 	sent   []underway // oldest first
 	bytes  int        // of their bodies
+	rest   outgoing   // a delivery of which the sink has rejected a part: nothing else is under way
 	// draining says that no batch is sent until less is under way.
 	draining bool
 }
@@ -41,6 +42,11 @@ type underway struct {
 func (r *SinkRunner) runAhead(takeCtx, hardCtx context.Context, sink flow.Sender) {
 	w := window{runner: r, sink: sink, in: taker{channel: r.Channel, batch: r.Batch, empty: r.Empty}}
 	defer w.in.stop()
+	defer func() {
+		if err := w.rest.giveBack(); err != nil {
+			r.Log.Error("returning events to the channel failed", "error", err)
+		}
+	}()
 	var pause flow.Backoff
 	for {
 		answered, err := w.step(takeCtx, hardCtx)
@@ -74,6 +80,10 @@ func (r *SinkRunner) runAhead(takeCtx, hardCtx context.Context, sink flow.Sender
 // way, and also if the next batch would not be a full one. So a sink that keeps up sends
 // whole batches, and no answer is left unread while there is nothing to send.
 func (w *window) step(takeCtx, hardCtx context.Context) (answered bool, err error) {
+	if w.rest.delivery != nil {
+		_, err := w.runner.deliver(hardCtx, &w.rest)
+		return true, err
+	}
 	if len(w.sent) > 0 && (w.draining || w.full() || w.ready() < w.runner.Batch) {
 		w.draining = len(w.sent)-1 > 0 && w.bytes > lowAhead
 		return true, w.settle(hardCtx)
@@ -110,6 +120,10 @@ func (w *window) settle(ctx context.Context) error {
 	w.sent = slices.Delete(w.sent, 0, 1)
 	w.bytes -= u.bytes
 	if err := safely(w.runner.Log, func() error { return u.sending.Wait(ctx) }); err != nil {
+		if w.rest.delivery = u.delivery; w.rest.keep(rejectedOf(u.delivery.Batch(), err)) {
+			return err
+		}
+		w.rest.delivery = nil
 		return errors.Join(err, giveBack(u.delivery))
 	}
 	if err := u.delivery.Ack(); err != nil {

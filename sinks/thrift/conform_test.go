@@ -1,6 +1,7 @@
 package thrift
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -70,6 +71,7 @@ type destination struct {
 	events []event.Event
 	sizes  []int // events of each call
 	conns  int   // accepted so far
+	quits  bool  // it ends connections that ask whether it keeps the order of calls
 }
 
 func newDestination(t testing.TB, secure bool) *destination {
@@ -177,6 +179,11 @@ func (m *moody) Read(p []byte) (int, error) {
 
 func (m *moody) Write(p []byte) (int, error) {
 	switch {
+	case bytes.Contains(p, []byte("flume-go.ahead")): // no answer to a batch
+		if m.d.quits {
+			m.Close()
+			return 0, io.ErrClosedPipe
+		}
 	case m.d.is(sinktest.Silent):
 		m.Close()
 		return 0, io.ErrClosedPipe

@@ -3,7 +3,6 @@ package thrift
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -20,6 +19,7 @@ type link struct {
 	conn   net.Conn
 	client *wire.Client
 	since  time.Time
+	orders bool // the source keeps the order of calls that are sent ahead
 }
 
 // longAgo ends what a connection is doing.
@@ -32,16 +32,17 @@ func (s *sink) address() string {
 // connect makes a connection if there is none, or the one there is has the age to
 // be made anew.
 func (s *sink) connect(ctx context.Context) error {
-	if l := s.link; l != nil {
-		if age := s.cfg.ResetInterval; age == 0 || time.Since(l.since) < age {
+	if s.link != nil {
+		if !s.worn() {
 			return nil
 		}
 		s.hangUp()
 	}
 	limited, cancel := context.WithTimeout(ctx, s.cfg.ConnectTimeout)
 	defer cancel()
-	conn, err := s.dial(limited)
+	l, err := s.reach(limited)
 	if err != nil {
+		s.plain = false // there may be another source when it can be reached again
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -49,9 +50,46 @@ func (s *sink) connect(ctx context.Context) error {
 		return fmt.Errorf("connecting to %s (properties hostname and port): %w", s.address(), err)
 	}
 	s.created.Add(1)
-	s.link = &link{conn: conn, client: wire.NewClient(conn, s.protocol), since: time.Now()}
-	s.env.Log.Debug("connected", "address", conn.RemoteAddr())
+	s.link = l
+	s.env.Log.Debug("connected", "address", l.conn.RemoteAddr(), "callsAhead", l.orders)
 	return nil
+}
+
+// worn reports whether the connection is so old that it is to be made anew.
+func (s *sink) worn() bool {
+	return s.cfg.ResetInterval > 0 && time.Since(s.link.since) >= s.cfg.ResetInterval
+}
+
+// reach connects, and asks the source whether it keeps the order of calls. One that ends the connection because of that, or
+// does not answer, is not asked again.
+func (s *sink) reach(ctx context.Context) (*link, error) {
+	l, err := s.connection(ctx)
+	if err != nil || s.plain {
+		return l, err
+	}
+	if err := l.conn.SetDeadline(time.Now().Add(min(askTime, s.cfg.RequestTimeout))); err == nil {
+		stop := context.AfterFunc(ctx, func() {
+			l.conn.SetDeadline(longAgo) //nolint:errcheck // fails on closed connections only
+		})
+		l.orders, err = l.client.Orders()
+		if stop() && err == nil {
+			return l, nil
+		}
+	}
+	l.conn.Close()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	s.plain = true
+	return s.connection(ctx)
+}
+
+func (s *sink) connection(ctx context.Context) (*link, error) {
+	conn, err := s.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &link{conn: conn, client: wire.NewClient(conn, s.protocol), since: time.Now()}, nil
 }
 
 func (s *sink) dial(ctx context.Context) (net.Conn, error) {
@@ -101,26 +139,12 @@ func (s *sink) send(ctx context.Context, b *event.Batch, from, to, size int) err
 	if from == to {
 		return nil
 	}
-	conn := s.link.conn
-	if err := conn.SetDeadline(time.Now().Add(s.cfg.RequestTimeout)); err != nil {
-		return fmt.Errorf("sending to %s: %w", s.address(), err)
-	}
-	stop := context.AfterFunc(ctx, func() {
-		conn.SetDeadline(longAgo) //nolint:errcheck // fails on closed connections only
+	var status wire.Status
+	err := s.within(ctx, func() (err error) {
+		status, err = s.link.client.AppendBatch(b, from, to, size)
+		return err
 	})
-	defer stop()
-	status, err := s.link.client.AppendBatch(b, from, to, size)
-	var refusal *wire.Exception
-	switch {
-	case errors.As(err, &refusal):
-		return fmt.Errorf("%s cannot carry out the call: %w", s.address(), err)
-	case err != nil:
-		return flow.Unknown(fmt.Errorf("sending to %s: %w", s.address(), err))
-	case status != wire.StatusOK:
-		return fmt.Errorf("%s answers %v: it could not store the events", s.address(), status)
-	default:
-		return nil
-	}
+	return s.outcome(status, err)
 }
 
 // tooLong rejects the events that do not fit into a call; all others are

@@ -63,11 +63,16 @@ type sink struct {
 
 	open    bool
 	link    *link // nil: not connected
+	plain   bool  // the source ended a connection when it was asked whether it keeps the order of calls
 	pending []int // indexes of events that do not fit into a call
+
+	under  int  // batches under way
+	cut    bool // the latest of them takes more than one call, or rejects events
+	broken bool // one of them, or in front of them, has failed
 }
 
 var (
-	_ flow.Sink         = (*sink)(nil)
+	_ flow.Sender       = (*sink)(nil)
 	_ flow.Lifecycle    = (*sink)(nil)
 	_ component.Checker = Config{}
 )
@@ -116,6 +121,11 @@ func (s *sink) Deliver(ctx context.Context, b *event.Batch) error {
 	if err := s.connect(ctx); err != nil {
 		return err
 	}
+	return s.deliver(ctx, b)
+}
+
+// deliver sends a batch and waits until all of it is stored.
+func (s *sink) deliver(ctx context.Context, b *event.Batch) error {
 	err := s.sendAll(ctx, b)
 	if err != nil && flow.ClassOf(err) != flow.ClassReject {
 		// As Flume's: whatever the other end has made of it, begin anew.

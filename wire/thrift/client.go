@@ -21,6 +21,7 @@ type Client struct {
 	in    *bufio.Reader
 	proto Protocol
 	seq   int32
+	sent  bool // what enc holds was sent
 	enc   Encoder
 	dec   Decoder
 	buf   []byte
@@ -35,16 +36,15 @@ func NewClient(conn net.Conn, p Protocol) *Client {
 // and waits for the answer. After an error that is no *Exception the server may
 // have them all the same.
 func (c *Client) AppendBatch(b *event.Batch, from, to, size int) (Status, error) {
-	c.seq++
-	c.enc.AppendBatch(c.proto, c.seq, b, from, to, size)
-	if _, err := c.conn.Write(c.enc.Written()); err != nil {
-		return 0, fmt.Errorf("sending a call: %w", err)
+	seq := c.Queue(b, from, to, size, false)
+	if err := c.Flush(); err != nil {
+		return 0, err
 	}
-	return c.answer(MethodAppendBatch)
+	return c.Answer(seq)
 }
 
-// answer reads the answer to the latest call.
-func (c *Client) answer(method string) (Status, error) {
+// answer reads the answer to a call.
+func (c *Client) answer(method string, seq int32) (Status, error) {
 	content, err := c.readFrame()
 	if err != nil {
 		return 0, fmt.Errorf("reading the answer: %w", err)
@@ -56,8 +56,8 @@ func (c *Client) answer(method string) (Status, error) {
 	}
 	status, err := c.dec.StatusReply(m)
 	switch {
-	case m.Seq != c.seq:
-		return 0, Malformed("the answer is to call %d, not to %d", m.Seq, c.seq)
+	case m.Seq != seq:
+		return 0, Malformed("the answer is to call %d, not to %d", m.Seq, seq)
 	case err == nil && string(m.Name) != method:
 		return 0, Malformed("the answer is to %.100q, not to %q", m.Name, method)
 	}

@@ -31,6 +31,7 @@ type Decoder struct {
 	headers int  // how many more headers of events are taken
 	events  int  // how many more events are taken
 
+	ahead  bool // the arguments have the mark of a call that is sent ahead
 	before seen // of the event before in the same message
 }
 
@@ -45,7 +46,7 @@ const (
 func (d *Decoder) Reset(buf []byte) {
 	d.buf, d.pos, d.fill, d.room = buf, 0, nil, 0
 	d.headers, d.events = maxHeaders, maxEvents
-	d.before = seen{}
+	d.before, d.ahead = seen{}, false
 }
 
 // Pos returns how much of the memory has been read.

@@ -1,6 +1,8 @@
 package thrift
 
 import (
+	"slices"
+
 	"github.com/flume-go/flume/event"
 )
 
@@ -33,7 +35,7 @@ const (
 
 // FlumeService is the service ThriftSourceProtocol.
 func FlumeService() *Service {
-	return &Service{Methods: []Method{
+	return &Service{Orders: true, Methods: []Method{
 		{Name: MethodAppendBatch, Args: (*Decoder).appendBatchArgs, Result: true},
 		{Name: MethodAppend, Args: (*Decoder).appendArgs, Result: true},
 	}}
@@ -74,6 +76,7 @@ func (d *Decoder) argument(want Type, method string, read func() error) error {
 			found = true
 			err = read()
 		default:
+			d.ahead = d.ahead || id == fieldAhead
 			err = d.SkipField(typ)
 		}
 		if err != nil {
@@ -96,6 +99,12 @@ func (d *Decoder) Structs() (int, error) {
 // size is the sum of their EventSize.
 func (e *Encoder) AppendBatch(p Protocol, seq int32, b *event.Batch, from, to, size int) {
 	e.Reset(p, CallOverhead+size)
+	e.addBatch(p, seq, b, from, to, size, false)
+}
+
+// addBatch adds such a call to what was written; ahead gives it the mark of calls that are sent ahead.
+func (e *Encoder) addBatch(p Protocol, seq int32, b *event.Batch, from, to, size int, ahead bool) {
+	e.buf = slices.Grow(e.buf, CallOverhead+size)
 	start := e.FrameBegin()
 	e.Message(Message{Type: Call, Seq: seq, Name: []byte(MethodAppendBatch), Protocol: p})
 	e.Field(List, fieldArgument)
@@ -104,6 +113,10 @@ func (e *Encoder) AppendBatch(p Protocol, seq int32, b *event.Batch, from, to, s
 		e.FlumeEvent(b.At(i))
 	}
 	e.forget()
+	if ahead {
+		e.Field(I32, fieldAhead)
+		e.I32(1)
+	}
 	e.Stop()
 	e.FrameEnd(start)
 }

@@ -11,6 +11,8 @@ import (
 // Service is what a server offers.
 type Service struct {
 	Methods []Method
+	// Orders says that calls may be sent ahead, and clients are told so if they ask.
+	Orders bool
 	// Status returns the result of calls whose events Store dealt with, or the
 	// exception that is sent instead. err is what Store returned. nil: methods
 	// have no result, and an error of Store ends the connection.
@@ -78,6 +80,9 @@ func (s *Service) answer(e *Encoder, r *Request, status int32, x *Exception) {
 	}
 	e.Stop()
 }
+
+// good reports whether the answer to a call that is settled before Store is OK.
+func (r *refusal) good() bool { return r.exception == nil && r.status == int32(StatusOK) }
 
 // silent reports whether nobody waits for an answer.
 func (r *Request) silent() bool {

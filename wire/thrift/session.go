@@ -48,6 +48,8 @@ type session struct {
 	calls    []Request // those of requests that are not refused
 	dec      Decoder
 	enc      Encoder
+	refused  bool // the call in front of those in requests was not answered with OK
+	careful  bool // nor were several together: it may be that only all of them were too many
 
 	timer *time.Timer // ends the wait for the rest of a message
 	armed bool        // it runs
@@ -305,6 +307,9 @@ func (s *session) decode(data []byte) (used int, err error) {
 			return used, err
 		}
 		used += n
+		if s.careful && len(s.calls) > 0 {
+			return used, nil
+		}
 	}
 }
 
@@ -349,6 +354,9 @@ func (s *session) request() error {
 		return s.refuse(head, &Exception{KindInvalidType, fmt.Sprintf("a message of type %d is no call", head.Type)})
 	}
 	m := s.server.Service.method(head.Name)
+	if m == nil && s.server.Service.Orders && string(head.Name) == methodAhead {
+		return s.settle(head, &refusal{status: int32(StatusOK)})
+	}
 	if m == nil {
 		return s.refuse(head, &Exception{KindUnknownMethod, fmt.Sprintf("Invalid method name: '%.100s'", head.Name)})
 	}
@@ -365,19 +373,40 @@ func (s *session) request() error {
 		}
 		return nil
 	}
+	if s.dec.ahead && s.behindRefusal() {
+		s.cut(before)
+		s.requests = append(s.requests, Request{head: head, refusal: &refusal{status: int32(StatusFailed)}})
+		return nil
+	}
 	r := Request{Method: m, Events: s.batch.Len() - before, head: head}
 	s.requests, s.calls = append(s.requests, r), append(s.calls, r)
 	return nil
 }
 
+// behindRefusal reports whether the call in front of the next one is not answered with OK, as far as that is known: those in
+// calls have one answer.
+func (s *session) behindRefusal() bool {
+	n := len(s.requests)
+	if n == 0 {
+		return s.refused
+	}
+	r := s.requests[n-1].refusal
+	return r != nil && !r.good()
+}
+
 // refuse answers a call without looking at its arguments.
 func (s *session) refuse(head Message, x *Exception) error {
+	return s.settle(head, &refusal{exception: x})
+}
+
+// settle is refuse with any answer.
+func (s *session) settle(head Message, r *refusal) error {
 	if !s.server.Framed {
 		if err := s.dec.SkipStruct(); err != nil {
 			return err
 		}
 	}
-	s.requests = append(s.requests, Request{head: head, refusal: &refusal{exception: x}})
+	s.requests = append(s.requests, Request{head: head, refusal: r})
 	return nil
 }
 
@@ -403,6 +432,7 @@ func (s *session) respond(ctx context.Context) error {
 			return err
 		}
 	}
+	s.note(failure == nil && status == int32(StatusOK))
 	s.enc.Reset(Compact, 0)
 	for i := range s.requests {
 		s.answer(&s.requests[i], status, failure)
@@ -421,6 +451,19 @@ func (s *session) respond(ctx context.Context) error {
 		return fmt.Errorf("answering: %w", err)
 	}
 	return nil
+}
+
+// note remembers for the calls to come what becomes of these; stored says it of those in calls.
+func (s *session) note(stored bool) {
+	if len(s.calls) > 0 {
+		s.careful = !stored
+	}
+	if n := len(s.requests); n > 0 {
+		s.refused = !stored
+		if r := s.requests[n-1].refusal; r != nil {
+			s.refused = !r.good()
+		}
+	}
 }
 
 func (s *session) answer(r *Request, status int32, failure *Exception) {

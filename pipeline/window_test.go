@@ -174,6 +174,34 @@ func TestAheadStop(t *testing.T) {
 	}
 }
 
+// TestAheadRejection: of a batch of which a part is rejected only that part is tried again.
+func TestAheadRejection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ch, sink := memory(t), &remote{window: 1}
+		rejects := 2
+		sink.answer = func(bodies []string) error {
+			if i := slices.Index(bodies, "13"); i >= 0 && rejects > 0 {
+				rejects--
+				return flow.Reject(errScripted, i)
+			}
+			return nil
+		}
+		put(t, ch, numbers(30)...)
+		r, _ := runSink(t, ch, sink, nil)
+		for start := time.Now(); ch.Stats().Events > 0 && time.Since(start) < 10*time.Minute; {
+			pass(time.Second)
+		}
+		want := slices.DeleteFunc(numbers(20), func(s string) bool { return s == "13" })
+		want = append(append(want, "13"), numbers(30)[20:]...)
+		if got := sink.delivered(); !slices.Equal(got, want) {
+			t.Errorf("delivered %v, want %v", got, want)
+		}
+		if s := ch.Stats(); s.Events != 0 || r.Status().State != StateRunning {
+			t.Errorf("%d events are left, status %+v", s.Events, r.Status())
+		}
+	})
+}
+
 // TestAheadPanic: a sink that panics fails like any other.
 func TestAheadPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -222,7 +222,7 @@ type session struct {
 	agreed  bool  // the handshake is over
 	foreign error // what the client's protocol differs in, if it does
 	refused bool  // the call in front was not answered with OK
-	careful bool  // the round in front was not
+	careful bool  // nor was the round in front: the next one is of one call
 	round   round
 	short   [64]byte // what an answer begins with
 	rest    [64]byte

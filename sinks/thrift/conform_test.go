@@ -55,6 +55,7 @@ func TestConformance(t *testing.T) {
 				Largest:    1 << 20,
 				Headers:    true,
 				Duplicates: true, // after silence
+				Ahead:      true,
 				Sockets:    true,
 			})
 		})
@@ -120,7 +121,11 @@ func newDestination(t testing.TB, secure bool) *destination {
 func (d *destination) store(_ context.Context, b *event.Batch, calls []wire.Request) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.how == sinktest.Refuse {
+	switch d.how {
+	case sinktest.RefuseOnce:
+		d.how = sinktest.Take
+		fallthrough
+	case sinktest.Refuse:
 		return errors.New("refused")
 	}
 	for i := range b.Len() {

@@ -119,6 +119,7 @@ func (w *writer) flush() {
 	w.ackRec = nil
 	if err == nil {
 		seg.written += n
+		w.foresee()
 		end := seg.written // acknowledgements may be behind it soon
 		if hasAcks {
 			w.saved()

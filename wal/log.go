@@ -38,13 +38,14 @@ type Log struct {
 	gone     rangeSet
 	sessions []session // of the events that are not gone, by first number
 	origins  origins
-	stored   uint64     // events in the segments
-	acked    rangeSet   // in the books, and not yet with the writer
-	changes  uint64     // groups and acknowledgements so far
-	segments []*segment // in use, by generation; the active one is the last
-	released []*segment // emptied by acknowledgements that the writer may not have yet
-	settling []*segment // emptied by acknowledgements that may not be durable yet
-	free     []*segment // to be reused
+	stored   uint64        // events in the segments
+	acked    rangeSet      // in the books, and not yet with the writer
+	changes  uint64        // groups and acknowledgements so far
+	segments []*segment    // in use, by generation; the active one is the last
+	released []*segment    // emptied by acknowledgements that the writer may not have yet
+	settling []*segment    // emptied by acknowledgements that may not be durable yet
+	free     []*segment    // to be reused
+	coming   chan struct{} // closed once the next of these is made; nil if none is being made
 	cache    cache
 	cursor   cursor
 	damaged  int
@@ -112,6 +113,7 @@ func Open(opts Options) (_ *Log, err error) {
 	if !opts.foreground {
 		ctx, cancel := context.WithCancel(context.Background())
 		l.stop = cancel
+		signal(l.kick)
 		l.done.Go(func() { l.background(ctx) })
 	}
 	return l, nil
@@ -226,7 +228,7 @@ func (l *Log) background(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-l.kick:
-			durable.tell(l.prepare())
+			durable.tell(l.prepare(ctx))
 		case <-syncs.C:
 			durable.tell(l.exclusive(l.writer.syncDirty))
 		case <-checkpoints.C:

@@ -46,6 +46,8 @@ type segment struct {
 	synced  int64       // end of what is durable
 	failed  error       // of a write that failed: it takes nothing more
 
+	foreseen bool // its successor was asked for
+
 	told map[int64]bool // positions of damage that was reported; the reader's and recovery's
 }
 

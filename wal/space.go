@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -75,7 +76,6 @@ func (w *writer) advance(n int64) error {
 	w.l.segments = append(w.l.segments, seg)
 	w.l.mu.Unlock()
 	w.settle(w.l.countSettling())
-	signal(w.l.kick) // the next switch must not wait for zeros
 	if len(w.l.opts.Dirs) > 1 {
 		// So that recovery knows of the segment even if its directory is not there. Its events are safe without.
 		snap := w.snapshot()
@@ -109,7 +109,14 @@ func (w *writer) obtain(n int64) (*segment, error) {
 	// Twice the snapshot's size: it grows while the segment is being made, if only by one entry.
 	need := int64(segmentStart) + 2*recordSize(snapshotFixed+12+(len(w.l.segments)+1)*extentSize+16*(len(w.l.gone)+1)+w.l.originsSize()) + n
 	seg := w.l.takeFree(need, w.l.opts.Dirs[w.dir])
+	coming := w.l.coming
 	w.l.mu.Unlock()
+	if seg == nil && coming != nil {
+		_ = w.withoutPen(func() error { <-coming; return nil })
+		w.l.mu.Lock()
+		seg = w.l.takeFree(need, w.l.opts.Dirs[w.dir])
+		w.l.mu.Unlock()
+	}
 	size := max(w.l.opts.SegmentSize, align(need, vfs.SectorSize))
 	if seg == nil && size >= w.refused && time.Now().Before(w.retry) {
 		return nil, w.why
@@ -329,35 +336,66 @@ func (l *Log) dropFree(need int64) bool {
 	return len(drop) > 0
 }
 
-// prepare makes one free segment if there is none, so that a switch does not wait for its zeros. It is
-// done beside the writing; only the names are given by the leader.
-func (l *Log) prepare() error {
+// prepare makes what free segments are missing, so that neither the first append nor a switch waits for zeros: one to
+// switch to, and one to begin with where there is none yet. It is done beside the writing; only the names are given by
+// the leader.
+func (l *Log) prepare(ctx context.Context) error {
+	for ctx.Err() == nil && !l.prepared() {
+		var dir string
+		var slot uint32
+		err := l.exclusive(func() error {
+			l.writer.slot++
+			dir, slot = l.opts.Dirs[l.writer.dir], l.writer.slot
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if !l.prepareIn(dir, slot) {
+			return nil // the switch that needs it tries again and tells
+		}
+	}
+	return nil
+}
+
+// prepared reports whether there are as many free segments as are wanted, or will be once acknowledgements are durable.
+func (l *Log) prepared() bool {
 	l.mu.Lock()
-	enough := len(l.free)+len(l.released)+len(l.settling) > 0 || l.opts.KeepFree == 0
+	defer l.mu.Unlock()
+	want := 1
+	if last := len(l.segments) - 1; last < 0 || l.segments[last].sealed {
+		want = 2
+	}
+	return len(l.free)+len(l.released)+len(l.settling) >= min(want, l.opts.KeepFree)
+}
+
+// prepareIn makes one free segment; false if that fails. A switch meanwhile waits for it.
+func (l *Log) prepareIn(dir string, slot uint32) bool {
+	coming := make(chan struct{})
+	defer close(coming)
+	l.mu.Lock()
+	l.coming = coming
 	l.mu.Unlock()
-	if enough {
-		return nil
-	}
-	var dir string
-	var slot uint32
-	err := l.exclusive(func() error {
-		l.writer.slot++
-		dir, slot = l.opts.Dirs[l.writer.dir], l.writer.slot
-		return nil
-	})
-	if err != nil {
-		return err
-	}
 	seg, err := l.createIn(dir, slot, l.opts.SegmentSize)
-	if err != nil {
-		return nil //nolint:nilerr // the switch that needs it tries again and tells
+	if err == nil {
+		err = seg.file.Close()
 	}
-	if err := seg.file.Close(); err != nil {
-		return err
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.coming = nil
+	if err != nil {
+		return false
 	}
 	seg.file = nil
-	l.mu.Lock()
 	l.free = append(l.free, seg)
-	l.mu.Unlock()
-	return nil
+	return true
+}
+
+// foresee asks, once in each segment's life, for one to switch to. Not at its beginning: most often the one before it is
+// free a moment later, when the reader has had its last events.
+func (w *writer) foresee() {
+	if w.active.written >= w.active.size/4 && !w.active.foreseen {
+		w.active.foreseen = true
+		signal(w.l.kick)
+	}
 }

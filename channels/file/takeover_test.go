@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -193,11 +194,12 @@ func TestTakingOverGoesOnWhereItWas(t *testing.T) {
 func TestTakingOverSurvivesAPowerCut(t *testing.T) {
 	for k := 1; ; k++ {
 		q := leftByJava(t, "clean")
+		q.settings["maxFileSize"] = "65536" // few operations for each file of the log
 		done := false
 		synctest.Test(t, func(t *testing.T) {
-			ops := 0
+			var ops atomic.Int64 // also by the log's background
 			disk := vfs.NewFailing(q.disk, func(vfs.Op) vfs.Action {
-				if ops++; ops != k {
+				if ops.Add(1) != int64(k) {
 					return vfs.Action{}
 				}
 				left := vfs.CrashPolicy{} // of what was not synced
@@ -210,7 +212,7 @@ func TestTakingOverSurvivesAPowerCut(t *testing.T) {
 			if err := r.Open(context.Background()); err != nil && !errors.Is(err, vfs.ErrCrashed) {
 				t.Fatalf("operation %d: %v", k, err)
 			}
-			done = ops < k
+			done = ops.Load() < int64(k)
 			if err := r.Close(context.Background()); err != nil && !errors.Is(err, vfs.ErrCrashed) {
 				t.Fatalf("operation %d: %v", k, err)
 			}

@@ -228,7 +228,7 @@ func (l *Log) background(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-l.kick:
-			durable.tell(l.prepare(ctx))
+			durable.tell(l.prepare())
 		case <-syncs.C:
 			durable.tell(l.exclusive(l.writer.syncDirty))
 		case <-checkpoints.C:

@@ -1,7 +1,6 @@
 package wal
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -336,41 +335,31 @@ func (l *Log) dropFree(need int64) bool {
 	return len(drop) > 0
 }
 
-// prepare makes what free segments are missing, so that neither the first append nor a switch waits for zeros: one to
-// switch to, and one to begin with where there is none yet. It is done beside the writing; only the names are given by
-// the leader.
-func (l *Log) prepare(ctx context.Context) error {
-	for ctx.Err() == nil && !l.prepared() {
-		var dir string
-		var slot uint32
-		err := l.exclusive(func() error {
-			l.writer.slot++
-			dir, slot = l.opts.Dirs[l.writer.dir], l.writer.slot
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		if !l.prepareIn(dir, slot) {
-			return nil // the switch that needs it tries again and tells
-		}
+// prepare makes one free segment if there is none, so that neither the first append nor a switch waits for zeros. It is
+// done beside the writing; only the names are given by the leader.
+func (l *Log) prepare() error {
+	l.mu.Lock()
+	enough := len(l.free)+len(l.released)+len(l.settling) > 0 || l.opts.KeepFree == 0
+	l.mu.Unlock()
+	if enough {
+		return nil
 	}
+	var dir string
+	var slot uint32
+	err := l.exclusive(func() error {
+		l.writer.slot++
+		dir, slot = l.opts.Dirs[l.writer.dir], l.writer.slot
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	l.prepareIn(dir, slot)
 	return nil
 }
 
-// prepared reports whether there are as many free segments as are wanted, or will be once acknowledgements are durable.
-func (l *Log) prepared() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	want := 1
-	if last := len(l.segments) - 1; last < 0 || l.segments[last].sealed {
-		want = 2
-	}
-	return len(l.free)+len(l.released)+len(l.settling) >= min(want, l.opts.KeepFree)
-}
-
-// prepareIn makes one free segment; false if that fails. A switch meanwhile waits for it.
-func (l *Log) prepareIn(dir string, slot uint32) bool {
+// prepareIn makes one free segment. A switch meanwhile waits for it; after a failure it tries again, and tells.
+func (l *Log) prepareIn(dir string, slot uint32) {
 	coming := make(chan struct{})
 	defer close(coming)
 	l.mu.Lock()
@@ -384,17 +373,16 @@ func (l *Log) prepareIn(dir string, slot uint32) bool {
 	defer l.mu.Unlock()
 	l.coming = nil
 	if err != nil {
-		return false
+		return
 	}
 	seg.file = nil
 	l.free = append(l.free, seg)
-	return true
 }
 
 // foresee asks, once in each segment's life, for one to switch to. Not at its beginning: most often the one before it is
 // free a moment later, when the reader has had its last events.
 func (w *writer) foresee() {
-	if w.active.written >= w.active.size/4 && !w.active.foreseen {
+	if !w.active.foreseen && w.active.written >= w.active.size/8 {
 		w.active.foreseen = true
 		signal(w.l.kick)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 
 	"github.com/flume-go/flume/internal/vfs"
 )
@@ -138,4 +139,51 @@ func TestBatchLargerThanTheDisk(t *testing.T) {
 		t.Errorf("%v is left by a power cut", got)
 	}
 	mustClose(t, l)
+}
+
+// TestFilesAreMadeAhead looks at how many files there are: one from the beginning, and another once an eighth of a segment is
+// written, unless a reader that keeps up has freed one.
+func TestFilesAreMadeAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opts := with(testOptions(vfs.NewMem(1)), func(o *Options) { o.foreground, o.KeepFree, o.SegmentSize = false, 4, 8*minSegmentSize })
+		l := mustOpen(t, opts)
+		defer mustClose(t, l)
+		expect := func(when string, used, free int) {
+			t.Helper()
+			synctest.Wait()
+			if s := l.Stats(); s.Segments != used || s.Free != free {
+				t.Fatalf("%s: %d files in use and %d free, want %d and %d", when, s.Segments, s.Free, used, free)
+			}
+		}
+		expect("opened", 0, 1)
+		next := 0
+		put := func(ack bool) {
+			mustAppend(t, l, next, 1, 500)
+			next++
+			if ack {
+				readAll(t, l, true)
+			}
+		}
+		// fill writes up to this length of a segment, or until the next begins.
+		fill := func(to int64, ack bool) {
+			put(ack)
+			for seg := l.writer.active; l.writer.active == seg && seg.written < to; {
+				put(ack)
+			}
+		}
+		size := int64(opts.SegmentSize)
+		fill(size/8-1000, false)
+		expect("less than an eighth written", 1, 0)
+		fill(size/8, false)
+		expect("an eighth written", 1, 1)
+		readAll(t, l, true)
+		for range 3 {
+			fill(size, true)
+			expect("all of it read, and the next begun", 1, 1)
+		}
+		fill(size, false)
+		expect("nothing read for a segment", 2, 0)
+		fill(size/8, false)
+		expect("nothing read, an eighth written", 2, 1)
+	})
 }

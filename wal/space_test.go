@@ -171,7 +171,7 @@ func TestFilesAreMadeAhead(t *testing.T) {
 				put(ack)
 			}
 		}
-		size := int64(opts.SegmentSize)
+		size := opts.SegmentSize
 		fill(size/8-1000, false)
 		expect("less than an eighth written", 1, 0)
 		fill(size/8, false)

@@ -339,7 +339,7 @@ func (l *Log) dropFree(need int64) bool {
 // done beside the writing; only the names are given by the leader.
 func (l *Log) prepare() error {
 	l.mu.Lock()
-	enough := len(l.free)+len(l.released)+len(l.settling) > 0 || l.opts.KeepFree == 0
+	enough := len(l.free)+len(l.released)+len(l.settling) > 0
 	l.mu.Unlock()
 	if enough {
 		return nil

@@ -220,8 +220,8 @@ type Sender interface {
 	// Deliver alone.
 	Window() int
 	// Send begins to deliver b, which the sink may need until Wait returns, and may
-	// leave sending it to the next Send or Wait. An error is that of Deliver: nothing is under way then. Send, Wait and Deliver
-	// are never called at the same time. The destination stores the batches in the
+	// leave sending it to the next Send or Wait. An error is that of Deliver: nothing
+	// is under way then. Send, Wait and Deliver are never called at the same time. The destination stores the batches in the
 	// order of Send: when it does not take one it takes none of those that were
 	// sent before the sink's caller knew.
 	Send(ctx context.Context, b *event.Batch) (Sending, error)

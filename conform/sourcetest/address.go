@@ -6,6 +6,8 @@ import (
 	"net"
 	"strconv"
 	"strings"
+
+	"github.com/flume-go/flume/internal/netio"
 )
 
 var addressRules = []rule{
@@ -59,15 +61,16 @@ var addressRules = []rule{
 func (r *rig) occupy(port int) (io.Closer, int) {
 	r.t.Helper()
 	address := net.JoinHostPort(host, strconv.Itoa(port))
-	var lc net.ListenConfig
 	if strings.HasPrefix(r.h.Network, "udp") {
+		var lc net.ListenConfig
 		pc, err := lc.ListenPacket(context.Background(), r.h.Network, address)
 		if err != nil {
 			r.fatalf("%v", err)
 		}
 		return pc, pc.LocalAddr().(*net.UDPAddr).Port
 	}
-	ln, err := lc.Listen(context.Background(), r.h.Network, address)
+	// As sources do, which knows that the system may take a moment to free it.
+	ln, err := netio.Listen(context.Background(), address)
 	if err != nil {
 		r.fatalf("%v", err)
 	}

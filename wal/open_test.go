@@ -1,8 +1,12 @@
 package wal
 
 import (
+	"encoding/binary"
+	"errors"
 	"maps"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -156,4 +160,49 @@ func costOfAppends(t *testing.T, opts Options, appends int, c *counts) float64 {
 	mustClose(t, l)
 	c.kinds = kinds
 	return allocs
+}
+
+// TestAnotherFormat opens a log whose segments are whole and of a version that is not known: they are no damage.
+func TestAnotherFormat(t *testing.T) {
+	mem := vfs.NewMem(1)
+	l := mustOpen(t, testOptions(mem))
+	mustAppend(t, l, 0, 3, 100)
+	path := l.segments[0].path
+	mustClose(t, l)
+	rewriteHead(t, mem, path, segmentVersion+1)
+	_, err := Open(testOptions(mem))
+	if !errors.Is(err, ErrVersion) || !strings.Contains(err.Error(), path) {
+		t.Fatalf("opening: %v; want %v of %s", err, ErrVersion, path)
+	}
+	if _, err := Inspect(testOptions(mem)); !errors.Is(err, ErrVersion) {
+		t.Errorf("inspecting: %v; want %v", err, ErrVersion)
+	}
+	rewriteHead(t, mem, path, segmentVersion)
+	l = mustOpen(t, testOptions(mem))
+	defer l.Close()
+	if got := readAll(t, l, true); !slices.Equal(got, seq(0, 3)) {
+		t.Errorf("read %v of what the program of the right version finds", got)
+	}
+}
+
+// rewriteHead gives both copies of a segment's header another version.
+func rewriteHead(t *testing.T, fsys vfs.FS, path string, version uint32) {
+	t.Helper()
+	f, err := fsys.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	head := make([]byte, segmentHeader)
+	if _, err := f.ReadAt(head, 0); err != nil {
+		t.Fatal(err)
+	}
+	binary.LittleEndian.PutUint32(head[8:], version)
+	clear(head[12:16])
+	binary.LittleEndian.PutUint32(head[12:], checksum(head))
+	for _, at := range []int64{0, segmentHeader} {
+		if _, err := f.WriteAt(head, at); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -16,6 +16,8 @@ var (
 	ErrClosed = errors.New("log is closed")
 	// ErrFull says that the log holds as many events as it may. Acknowledging makes room.
 	ErrFull = errors.New("log is full")
+	// ErrVersion says that a segment was written in a format that this package does not know. Nothing was changed.
+	ErrVersion = errors.New("another format of the log")
 	// ErrNoSpace says that no segment could be started for lack of disk space. Reading and
 	// acknowledging go on, and make room.
 	ErrNoSpace = errors.New("no disk space for another segment")

@@ -13,7 +13,7 @@ import (
 
 const (
 	segmentMagic   = "FLUMEWAL"
-	segmentVersion = 1
+	segmentVersion = 2                  // 1 was in development versions: records at multiples of 8
 	segmentHeader  = vfs.SectorSize     // of one copy
 	segmentStart   = 2 * vfs.SectorSize // of the first record
 	segmentPrefix  = "segment-"
@@ -93,13 +93,19 @@ func encodeSegmentHeader(s *segment) []byte {
 	return b
 }
 
-// decodeSegmentHeader fills s from one copy; false if it is not good.
-func decodeSegmentHeader(b []byte, s *segment) bool {
+// headerVersion returns the format that one copy says it has; false if it is damaged or was never written.
+func headerVersion(b []byte) (version uint32, ok bool) {
 	le := binary.LittleEndian
 	var head [segmentHeader]byte
 	copy(head[:], b)
 	clear(head[12:16])
-	if string(head[:8]) != segmentMagic || le.Uint32(b[12:]) != checksum(head[:]) || le.Uint32(b[8:]) != segmentVersion {
+	return le.Uint32(b[8:]), string(head[:8]) == segmentMagic && le.Uint32(b[12:]) == checksum(head[:])
+}
+
+// decodeSegmentHeader fills s from one copy; false if it is not good.
+func decodeSegmentHeader(b []byte, s *segment) bool {
+	le := binary.LittleEndian
+	if version, ok := headerVersion(b); !ok || version != segmentVersion {
 		return false
 	}
 	copy(s.id[:], b[16:])
@@ -149,13 +155,24 @@ func readHead(fsys vfs.FS, s *segment) (state headState, err error) {
 	case n < len(b) || allZero(b[:]):
 		return headUnused, nil
 	default:
-		return headDamaged, nil
+		return headDamaged, otherVersion(b[:])
 	}
 	s.size = min(s.size, info.Size()) // a file that was cut off ends there
 	if goodOne && goodTwo || !goodOne && allZero(b[:segmentHeader]) || !goodTwo && allZero(b[vfs.SectorSize:]) {
 		return headGood, nil // a copy that is not there yet: the power failed while the life began
 	}
 	return headOneBad, nil
+}
+
+// otherVersion is why a segment without a good header must be left alone: it is whole, and not for this program.
+func otherVersion(head []byte) error {
+	for _, b := range [][]byte{head[:segmentHeader], head[segmentHeader:]} {
+		if version, ok := headerVersion(b); ok && version != segmentVersion {
+			return fmt.Errorf("%w: it has version %d, and this program reads version %d; drain it with the program that wrote it",
+				ErrVersion, version, segmentVersion)
+		}
+	}
+	return nil
 }
 
 // readFull reads at off until p is full or the file ends, and returns how much it read.

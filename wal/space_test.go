@@ -163,6 +163,7 @@ func TestFilesAreMadeAhead(t *testing.T) {
 			if ack {
 				readAll(t, l, true)
 			}
+			synctest.Wait() // the background has looked before the next switch
 		}
 		// fill writes up to this length of a segment, or until the next begins.
 		fill := func(to int64, ack bool) {

@@ -88,7 +88,7 @@ bench-hop: build ## one agent passing events on to another; also two of Apache F
 bench-all: build ## all of these, into the tables of docs/performance.md
 	./e2e/setup.sh
 	$(GO) run ./bench/cmd/flumebench all -flume bin/flume -run '^(tcp-lines|idle|connections|backlog|staged|file-channel)' -into docs/performance.md
-	$(GO) run ./bench/cmd/flumebench -flume bin/flume -micro=false -run '^(wal-|tcp-(durable|answered))' -into docs/performance.md -section durable
+	$(GO) run ./bench/cmd/flumebench -flume bin/flume -micro=false -runs 7 -run '^(wal-|tcp-(durable|answered))' -into docs/performance.md -section durable
 	$(GO) run ./bench/cmd/flumebench inputs -flume bin/flume -into docs/performance.md -section inputs
 	$(GO) run ./bench/cmd/flumebench hop -flume bin/flume -into docs/performance.md -section hop
 

@@ -148,6 +148,12 @@ func (f Format) appendLine(buf []byte, conn, index int) []byte {
 	return append(buf, '\n')
 }
 
+// Size is the length of a whole block.
+func (s *Sender) Size() int { return len(s.buf) }
+
+// Place moves the block to mem, which has at least its size: what Next returns begins where mem does.
+func (s *Sender) Place(mem []byte) { s.buf = append(mem[:0], s.buf...) }
+
 // Next returns the next block of lines, or nothing once all were returned. The
 // bytes are valid until the following call.
 func (s *Sender) Next() []byte {

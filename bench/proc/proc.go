@@ -29,6 +29,8 @@ type Spec struct {
 	// Talk connects Say to the program's standard input and Hear to the lines
 	// of its standard output.
 	Talk bool
+	// Cores are the numbers of those that the program may use; all without.
+	Cores []int
 }
 
 // Process is a running program. Its methods may be called concurrently, except
@@ -71,7 +73,7 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 			return nil, fmt.Errorf("connecting to the input of %s: %w", spec.Name, err)
 		}
 	}
-	if err := p.cmd.Start(); err != nil {
+	if err := onCores(spec.Cores, p.cmd.Start); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", spec.Name, err)
 	}
 	go p.attend(out)

@@ -23,12 +23,15 @@ func bare(ctx context.Context, args []string, std Streams) error {
 	addr := flags.String("listen", "127.0.0.1:0", "`address` to accept connections on")
 	path := flags.String("out", "", "`file` to append what is read to")
 	block := flags.Int("block", 256<<10, "size of the buffer of each connection, in `bytes`")
+	extra := flags.String("extra", "", "`address` to accept connections on of which nothing is kept")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *block <= 0 {
 		return fmt.Errorf("-block %d: must be positive", *block)
 	}
+	var beside sync.WaitGroup
+	defer beside.Wait()
 	ctx, cancel := std.untilEnd(ctx)
 	defer cancel()
 
@@ -37,13 +40,22 @@ func bare(ctx context.Context, args []string, std Streams) error {
 		return fmt.Errorf("opening the output: %w", err)
 	}
 	defer out.Close()
+	write := func(out io.Writer) func(net.Conn) error {
+		return func(conn net.Conn) error { return copyBlocks(out, conn, make([]byte, *block)) }
+	}
+	if *extra != "" {
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *extra)
+		if err != nil {
+			return fmt.Errorf("listening on %s: %w", *extra, err)
+		}
+		// What fails here fails where it was sent as well.
+		beside.Go(func() { _ = serve(ctx, listener, write(io.Discard)) })
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *addr)
 	if err != nil {
 		return fmt.Errorf("listening on %s: %w", *addr, err)
 	}
-	return serve(ctx, listener, func(conn net.Conn) error {
-		return copyBlocks(out, conn, make([]byte, *block))
-	})
+	return serve(ctx, listener, write(out))
 }
 
 // serve handles each connection in a goroutine until ctx ends, and returns the

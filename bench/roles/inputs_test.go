@@ -133,7 +133,7 @@ func TestOutputIsDurableFirst(t *testing.T) {
 	}
 }
 
-// TestForward passes blocks on, with a log and without.
+// TestForward passes blocks on, with a log and with more bytes beside.
 func TestForward(t *testing.T) {
 	want := strings.Repeat("text\n", 5000)
 	for _, log := range []string{"", t.TempDir()} {
@@ -141,12 +141,12 @@ func TestForward(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		in, say := io.Pipe()
 		defer say.Close()
-		next, first := freeAddr(t), freeAddr(t)
+		next, first, beside := freeAddr(t), freeAddr(t), freeAddr(t)
 		ended := make(chan error, 2)
 		std := func() Streams { return Streams{In: bufio.NewReader(in), Out: io.Discard} }
-		go func() { ended <- bare(ctx, []string{"-listen", next, "-out", path}, std()) }()
+		go func() { ended <- bare(ctx, []string{"-listen", next, "-out", path, "-extra", beside}, std()) }()
 		go func() {
-			ended <- forward(ctx, []string{"-listen", first, "-to", next, "-log", log, "-block", "4096"}, std())
+			ended <- forward(ctx, []string{"-listen", first, "-to", next, "-log", log, "-block", "4096", "-extra", "100", "-extra-to", beside}, std())
 		}()
 		conn := dialSoon(t, next) // the one behind listens
 		conn.Close()
@@ -168,6 +168,20 @@ func TestForward(t *testing.T) {
 	}
 	if err := forward(t.Context(), []string{"-block", "0"}, Streams{}); err == nil || !strings.Contains(err.Error(), "-block 0") {
 		t.Errorf("a block of no bytes: %v", err)
+	}
+}
+
+// TestPadded counts what is sent beside.
+func TestPadded(t *testing.T) {
+	var lines, beside bytes.Buffer
+	p := &padded{to: &lines, beside: &beside, extra: 59, zeros: make([]byte, 1000)}
+	for range 100 {
+		if _, err := p.Write(make([]byte, 5120)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := 1000 * 59 / 1000 * 1000; lines.Len() != 512_000 || beside.Len() != want {
+		t.Errorf("%d bytes and %d beside, want 512000 and %d", lines.Len(), beside.Len(), want)
 	}
 }
 

@@ -58,7 +58,10 @@ func load(ctx context.Context, args []string, std Streams) error {
 		defer streams[i].conn.Close()
 		streams[i].answers = *answers
 		if *answers && chosen.Whole() {
-			streams[i].replies = &replies{from: streams[i].conn}
+			if err := streams[i].post(); err != nil {
+				return err
+			}
+			defer streams[i].poster.close()
 		}
 	}
 	if err := std.awaitGo(); err != nil {
@@ -68,7 +71,7 @@ func load(ctx context.Context, args []string, std Streams) error {
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
 		for _, s := range streams {
-			s.conn.Close()
+			s.end()
 		}
 	})()
 
@@ -95,7 +98,8 @@ type stream struct {
 	sender  *lines.Sender
 	length  int      // of a line
 	answers bool     // each block waits for those to the one before
-	replies *replies // of an HTTP server, which answers blocks and not lines; nil elsewhere
+	poster  *poster  // sends to an HTTP server; nil elsewhere
+	replies *replies // of an HTTP server, which answers blocks and not lines
 }
 
 func connect(ctx context.Context, addr string, format lines.Format, number, count int) (*stream, error) {
@@ -114,6 +118,24 @@ func connect(ctx context.Context, addr string, format lines.Format, number, coun
 	return &stream{conn: tcp, sender: sender, length: format.Length()}, nil
 }
 
+// post makes s a stream of requests.
+func (s *stream) post() error {
+	p, err := newPoster(s.conn, s.sender.Size())
+	if err != nil {
+		return err
+	}
+	s.sender.Place(p.memory())
+	s.poster, s.replies = p, &replies{from: p}
+	return nil
+}
+
+// end wakes whoever sends or reads, also by another descriptor of the connection. Safe for concurrent use.
+func (s *stream) end() {
+	s.conn.CloseRead()
+	s.conn.CloseWrite()
+	s.conn.Close()
+}
+
 // sendAll sends on all connections at once and returns the first failures.
 func sendAll(streams []*stream) error {
 	errs := make([]error, len(streams))
@@ -127,7 +149,7 @@ func sendAll(streams []*stream) error {
 
 func (s *stream) send() error {
 	for block := s.sender.Next(); len(block) > 0; block = s.sender.Next() {
-		if _, err := s.conn.Write(block); err != nil {
+		if err := s.put(block); err != nil {
 			return fmt.Errorf("sending lines: %w", err)
 		}
 		if s.answers {
@@ -140,6 +162,15 @@ func (s *stream) send() error {
 		return fmt.Errorf("ending a connection: %w", err)
 	}
 	return nil
+}
+
+// put sends what the sender has made.
+func (s *stream) put(block []byte) error {
+	if s.poster != nil {
+		return s.poster.send(len(block))
+	}
+	_, err := s.conn.Write(block)
+	return err
 }
 
 // await reads the answers to count lines, or that to the request with them.

@@ -36,7 +36,7 @@ func TestScenariosAreComplete(t *testing.T) {
 	java := JavaFlume{Java: "java", Jars: "jars"}
 	seen := make(map[string]bool)
 	for _, sc := range slices.Concat(All(s), Inputs(s), Hops(s), Large(s), []Scenario{
-		AgainstJava(s, java, 1), AgainstJava(s, java, 4), PostsAgainstJava(s, java, 512), PostsAgainstJava(s, java, 128),
+		AgainstJava(s, java, 1), AgainstJava(s, java, 4), PostsAgainstJava(s, java, 512, true), PostsAgainstJava(s, java, 128, false),
 		HopAgainstJava(s, java, "avro", 100, 10), HopAgainstJava(s, java, "thrift", 1000, 5),
 	}) {
 		if seen[sc.Name] {

@@ -35,17 +35,17 @@ type hop struct {
 // Hop is lines that two agents pass on, one to the other, beside two bare programs of which the first passes on, over TCP, the
 // blocks that it reads, and the second writes them to a file.
 func Hop(s Settings, kind string, batch int) Scenario {
-	sc := hopScenario(s, hopBytes, hopBlocks, "")
+	sc := hopScenario(s, hopBytes, hopBlocks, "", extraBytes[kind])
 	sc.Name = fmt.Sprintf("hop-%s-%d", kind, batch)
-	sc.Summary = fmt.Sprintf("%d TCP connections of 512-byte lines → netcat source, which gives them three headers → memory channel → one %s sink, batches of %d → %s source of a second agent → memory channel → file_roll sink; bare passes the blocks it reads on to a second process, which appends them to a file. Processor time and memory are of both processes",
-		s.Conns, kind, batch, kind)
+	sc.Summary = fmt.Sprintf("%d TCP connections of 512-byte lines → netcat source, which gives them three headers → memory channel → one %s sink, batches of %d → %s source of a second agent → memory channel → file_roll sink; bare passes the blocks it reads on to a second process, which appends them to a file, and %d bytes more for each line, which are what headers and protocol take. Processor time and memory are of both processes",
+		s.Conns, kind, batch, kind, extraBytes[kind])
 	sc.Programs = programs(s, twoAgents(Flume, hop{kind: kind, batch: batch, channel: memoryChannel}), sc.Programs...)
 	return sc
 }
 
 // SecureHop is Hop by the avro protocol with TLS, compression and both, beside neither.
 func SecureHop(s Settings, batch int) Scenario {
-	sc := hopScenario(s, hopBytes/2, hopBlocks, "")
+	sc := hopScenario(s, hopBytes/2, hopBlocks, "", extraBytes["avro"])
 	sc.Name = fmt.Sprintf("hop-avro-%d-secure", batch)
 	sc.Summary = fmt.Sprintf("hop-avro-%d with TLS, with deflate (level 6, of text that has a fifth of its size then) and with both, beside neither", batch)
 	sc.Goals = nil
@@ -81,7 +81,7 @@ func SecureHop(s Settings, batch int) Scenario {
 // DurableHop is Hop through file channels: both agents sync before they acknowledge. The sink tells the source which events of its channel it
 // sends, so that none is stored twice; the same by the thrift protocol, which has no place for that, stands beside it.
 func DurableHop(s Settings, batch int) Scenario {
-	sc := hopScenario(s, durableHopBytes, durableBlocks, "-log")
+	sc := hopScenario(s, durableHopBytes, durableBlocks, "-log", 0)
 	sc.Name = fmt.Sprintf("hop-durable-%d", batch)
 	sc.Summary = fmt.Sprintf("hop-avro-%d through a file channel in both agents, which sync before they acknowledge, each event stored once even if it is sent twice; bare syncs each block to a log in front of the hop and behind it; thrift has no identity of events",
 		batch)
@@ -98,12 +98,17 @@ func DurableHop(s Settings, batch int) Scenario {
 	return sc
 }
 
-// hopScenario has the bare program alone. log is the option that gives both of its processes a log in the run's directory, or "".
-func hopScenario(s Settings, bytes int64, blocks []int, log string) Scenario {
+// extraBytes is by how much a line with its three headers is longer in an Avro array, or a Thrift list, than the line is with its
+// newline.
+var extraBytes = map[string]int{"avro": 59, "thrift": 62}
+
+// hopScenario has the bare program alone. log is the option that gives both of its processes a log in the run's directory, or "", and
+// extra is what it passes on for each line beside.
+func hopScenario(s Settings, bytes int64, blocks []int, log string, extra int) Scenario {
 	block := s.Block
 	work := flood{form: lines.Plain, length: 512, block: sendBlock, bytes: bytes}
 	sc := Scenario{
-		Programs: []Program{bareHop(func() int { return block }, log)},
+		Programs: []Program{bareHop(func() int { return block }, log, extra)},
 		Goals:    []Goal{{Metric: events, Ratio: 0.5}},
 		Limit:    3 * time.Minute,
 		Memory:   bytes * 3 / 2,
@@ -115,7 +120,7 @@ func hopScenario(s Settings, bytes int64, blocks []int, log string) Scenario {
 		}
 		note := ""
 		block, note, err = fastest(ctx, sc, r.Settings, r.Shared, blocks, func(block int) Program {
-			return bareHop(func() int { return block }, log)
+			return bareHop(func() int { return block }, log, extra)
 		})
 		return []string{note}, err
 	}
@@ -130,11 +135,14 @@ func twoAgents(name string, h hop) Program {
 }
 
 // bareHop is the bare program. block is asked for its buffer when it is started.
-func bareHop(block func() int, log string) Program {
+func bareHop(block func() int, log string, extra int) Program {
 	back := func(r *Run) (proc.Spec, error) {
 		args := []string{Bare, "-listen", r.NextAddr(), "-out", filepath.Join(r.Out(), "bare"), "-block", fmt.Sprint(block())}
 		if log != "" {
 			args = append(slices.Replace(args, 0, 1, "relay"), "-dir", r.Dir)
+		}
+		if extra > 0 {
+			args = append(args, "-extra", fmt.Sprintf("127.0.0.1:%d", r.Beside))
 		}
 		return proc.Spec{Path: r.Self, Talk: true, Args: args}, nil
 	}
@@ -142,6 +150,9 @@ func bareHop(block func() int, log string) Program {
 		args := []string{"forward", "-listen", r.Addr(), "-to", r.NextAddr(), "-block", fmt.Sprint(block())}
 		if log != "" {
 			args = append(args, log, r.Dir)
+		}
+		if extra > 0 {
+			args = append(args, "-extra", fmt.Sprint(extra), "-extra-to", fmt.Sprintf("127.0.0.1:%d", r.Beside))
 		}
 		return proc.Spec{Path: r.Self, Talk: true, Args: args}, nil
 	}
@@ -255,6 +266,7 @@ func (r *Run) startPair(ctx context.Context) (_ *pair, err error) {
 	if r.Next, monitoring, err = freePorts(ctx); err != nil {
 		return nil, err
 	}
+	r.Beside = r.Monitoring // which bare programs have no use for
 	front := *r
 	front.Program = Program{Name: r.Program.Name, Spec: r.Program.Front}
 	front.Dir, front.Monitoring = filepath.Join(r.Dir, "front"), monitoring

@@ -35,7 +35,7 @@ func TestHopsWithBareProgram(t *testing.T) {
 // TestPairThatBreaks has a process in front, or behind, that ends at once.
 func TestPairThatBreaks(t *testing.T) {
 	s := settings(t)
-	good := bareHop(func() int { return 64 << 10 }, "")
+	good := bareHop(func() int { return 64 << 10 }, "", 0)
 	bad := script("echo no such port >&2; exit 4").Spec
 	for name, program := range map[string]Program{
 		"front": {Name: "hop", Blind: true, Spec: good.Spec, Front: bad},
@@ -52,7 +52,7 @@ func TestPairThatBreaks(t *testing.T) {
 // TestHopThatLosesLines has a front that passes nothing on.
 func TestHopThatLosesLines(t *testing.T) {
 	s := settings(t)
-	good := bareHop(func() int { return 64 << 10 }, "")
+	good := bareHop(func() int { return 64 << 10 }, "", 0)
 	swallow := bare(64 << 10)
 	sc := Hop(s, "avro", 100)
 	sc.Programs, sc.Prepare, sc.Limit = []Program{{Name: "hop", Blind: true, Spec: good.Spec, Front: func(r *Run) (spec proc.Spec, err error) {

@@ -45,6 +45,6 @@ func measurePairCounters(ctx context.Context, r *Run) (sample Sample, err error)
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	sample, err = readCounters(ctx, r, p.back, p.usage)
+	sample, err = readCounters(ctx, r, p.back, p.usage, javaWarm)
 	return sample, err
 }

@@ -48,6 +48,8 @@ const apacheFlume = "apache-flume"
 const (
 	javaWarm = 10 * time.Second
 	javaFor  = 10 * time.Second
+	// with a single core, which it has to share with what it compiles
+	javaWarmAlone = 20 * time.Second
 )
 
 // AgainstJava runs one configuration in Apache Flume and in this agent: stress sources, a file channel that syncs each transaction
@@ -130,11 +132,11 @@ func measureCounters(ctx context.Context, r *Run) (sample Sample, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.Stop(stopGrace)) }()
-	return readCounters(ctx, r, p, usageOf(p))
+	return readCounters(ctx, r, p, usageOf(p), javaWarm)
 }
 
-// readCounters lets an agent run and reads its channel's counters, and usage, at two moments.
-func readCounters(ctx context.Context, r *Run, p *proc.Process, usage func() (proc.Usage, error)) (Sample, error) {
+// readCounters lets an agent run, warm until it is measured, and reads its channel's counters, and usage, at two moments.
+func readCounters(ctx context.Context, r *Run, p *proc.Process, usage func() (proc.Usage, error), warm time.Duration) (Sample, error) {
 	err := poll(ctx, p, 100*time.Millisecond, func() (bool, error) {
 		c, err := r.counters(ctx)
 		return err == nil && c["EventTakeSuccessCount"] > 0, nil
@@ -142,7 +144,7 @@ func readCounters(ctx context.Context, r *Run, p *proc.Process, usage func() (pr
 	if err != nil {
 		return nil, fmt.Errorf("waiting for events to come through %s: %w", r.Program.Name, err)
 	}
-	if err := wait(ctx, p, javaWarm); err != nil {
+	if err := wait(ctx, p, warm); err != nil {
 		return nil, err
 	}
 	first, err := r.reading(ctx, usage)

@@ -75,13 +75,20 @@ func bareReceiver(log string) Program {
 // endless is more lines than are sent while agents are measured by their counters.
 const endless = 1_000_000_000
 
-// PostsAgainstJava posts to the http sources of Apache Flume and of this agent, with one configuration.
-func PostsAgainstJava(s Settings, java JavaFlume, body int) Scenario {
+// PostsAgainstJava posts to the http sources of Apache Flume and of this agent, with one configuration. Clients are elsewhere as a rule: if apart
+// they have a core of their own, so that the figure is what the agent can take on the others.
+func PostsAgainstJava(s Settings, java JavaFlume, body int, apart bool) Scenario {
 	conf := toNull(httpSource, memoryChannel)
+	name, where := fmt.Sprintf("http-peer-%d", body), "which have the last core to themselves, the agent the others"
+	warm := javaWarmAlone
+	if !apart {
+		name, where, warm = name+"-shared", "which share the cores with the agent", javaWarm
+	}
 	return Scenario{
-		Name: fmt.Sprintf("http-peer-%d", body),
-		Summary: fmt.Sprintf("%d HTTP connections that post JSON arrays of 100 events with bodies of %d bytes → http source → memory channel → null sink, one configuration for both; Apache Flume 1.11 on Java with %s, measured after %s",
-			s.Conns, body, strings.Join(javaMemory, " "), javaWarm),
+		Name: name,
+		Summary: fmt.Sprintf("%d HTTP connections that post JSON arrays of 100 events with bodies of %d bytes, %s → http source → memory channel → null sink, one configuration for both; Apache Flume 1.11 on Java with %s, measured after %s",
+			s.Conns, body, where, strings.Join(javaMemory, " "), warm),
+		Apart:    apart,
 		Programs: programs(s, flume(conf, monitoringType, monitoringPort), java.program(conf)),
 		Goals:    []Goal{{Metric: events, Ratio: 5}},
 		Base:     apacheFlume,
@@ -106,7 +113,7 @@ func PostsAgainstJava(s Settings, java JavaFlume, body int) Scenario {
 			if err := load.Say("go"); err != nil {
 				return nil, err
 			}
-			return readCounters(ctx, r, p, usageOf(p))
+			return readCounters(ctx, r, p, usageOf(p), warm)
 		},
 	}
 }

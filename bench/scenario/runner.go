@@ -99,7 +99,7 @@ func once(ctx context.Context, sc Scenario, s Settings, program Program, shared 
 		return nil, fmt.Errorf("making the directory of a run: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	r := &Run{Settings: s, Program: program, Dir: dir, Shared: shared}
+	r := &Run{Settings: s, Program: program, Dir: dir, Shared: shared, Apart: sc.Apart}
 	if err := os.Mkdir(r.Out(), 0o755); err != nil {
 		return nil, fmt.Errorf("making the output directory: %w", err)
 	}

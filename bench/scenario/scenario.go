@@ -10,6 +10,7 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -34,6 +35,7 @@ type Scenario struct {
 	Base     string        // the program that ratios are to; "" for the bare one
 	Beside   string        // another program that the agent's first measure is compared with in a remark
 	Memory   int64         // bytes of memory that each run is to find at hand: what it leaves in the page cache
+	Apart    bool          // the load generator has a core of its own: see Run.cores
 	Block    bool          // bare programs work with Settings.Block, which has to be tried out
 	// Prepare makes what all runs share, once, in a directory of its own that is removed after the last
 	// run. It returns remarks for the report. It may be nil.
@@ -157,6 +159,8 @@ type Run struct {
 	Port       int    // free, for the program to listen on
 	Monitoring int    // free, for its HTTP monitoring
 	Next       int    // free, for the second process of a program to listen on
+	Beside     int    // free, for the second process of a bare program to listen on for what is no line
+	Apart      bool   // as the scenario says
 }
 
 // Addr is where the program listens.
@@ -185,14 +189,37 @@ func (r *Run) Start(ctx context.Context) (*proc.Process, error) {
 		return nil, err
 	}
 	spec.Name, spec.Dir, spec.Log = r.Program.Name, r.Dir, filepath.Join(r.Dir, r.Program.Name+".log")
+	if spec.Cores, _, err = r.cores(); err != nil {
+		return nil, err
+	}
 	return proc.Start(ctx, spec)
+}
+
+// cores divides the cores between the program and its load: the last one is the load's where they are to be apart. Nil stands for all.
+func (r *Run) cores() (program, load []int, err error) {
+	if !r.Apart {
+		return nil, nil, nil
+	}
+	all, err := proc.Cores()
+	if err != nil {
+		return nil, nil, err
+	}
+	last := len(all) - 1
+	if last == 0 {
+		return nil, nil, errors.New("there is one core: clients cannot have one to themselves")
+	}
+	return all[:last], all[last:], nil
 }
 
 // StartRole starts this program again in one of its roles.
 func (r *Run) StartRole(ctx context.Context, role string, args ...string) (*proc.Process, error) {
+	_, cores, err := r.cores()
+	if err != nil {
+		return nil, err
+	}
 	return proc.Start(ctx, proc.Spec{
 		Name: role, Path: r.Self, Args: append([]string{role}, args...),
-		Dir: r.Dir, Log: filepath.Join(r.Dir, role+".log"), Talk: true,
+		Dir: r.Dir, Log: filepath.Join(r.Dir, role+".log"), Talk: true, Cores: cores,
 	})
 }
 

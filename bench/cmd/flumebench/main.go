@@ -282,7 +282,9 @@ func inputPeers(s scenario.Settings) []scenario.Scenario {
 	if !ok {
 		return nil
 	}
-	return []scenario.Scenario{scenario.PostsAgainstJava(s, java, 512), scenario.PostsAgainstJava(s, java, 128)}
+	return []scenario.Scenario{
+		scenario.PostsAgainstJava(s, java, 512, true), scenario.PostsAgainstJava(s, java, 128, true), scenario.PostsAgainstJava(s, java, 512, false),
+	}
 }
 
 // hopPeers are scenarios like those of Hops beside another agent, if that is there.

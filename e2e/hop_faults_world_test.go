@@ -27,13 +27,8 @@ type hopKind struct {
 	cover   hopCover
 }
 
-// ahead is how many calls a sink has under way at most.
-func (k hopKind) ahead() int {
-	if k.wire == "avro" {
-		return 8
-	}
-	return 1
-}
+// callsAhead is how many calls a sink has under way at most, by Avro and by Thrift.
+const callsAhead = 8
 
 // hopCover is what the bytes between the agents are wrapped in.
 type hopCover struct{ deflate, tls bool }
@@ -158,7 +153,7 @@ func (w *hopWorld) start(t *testing.T, i int) {
 				fmt.Sprintf("batch-size = %d", n.batch), "connect-timeout = 1000", "request-timeout = 1000")
 			c.add("sinks", name, w.coverOfSink()...)
 		}
-		w.hops[i].connectsWith(n.batch * w.kind.ahead())
+		w.hops[i].connectsWith(n.batch * callsAhead)
 	}
 	n.victim = startVictim(t, n.dir, c.String(), n.metric)
 }

@@ -154,6 +154,9 @@ func (s *Sender) Size() int { return len(s.buf) }
 // Place moves the block to mem, which has at least its size: what Next returns begins where mem does.
 func (s *Sender) Place(mem []byte) { s.buf = append(mem[:0], s.buf...) }
 
+// Left is the number of lines that Next has not returned.
+func (s *Sender) Left() int { return s.left }
+
 // Next returns the next block of lines, or nothing once all were returned. The
 // bytes are valid until the following call.
 func (s *Sender) Next() []byte {

@@ -26,7 +26,8 @@ const answerShown = 200
 // reset destroys lines the other side has not read yet. With -answers it is a
 // client that keeps what it sends until the answers to it are there: a block
 // follows only when every line of the one before was answered, as OK, or as a
-// request where lines are posted.
+// request where lines are posted. With -warm it sends a part first, says "ready"
+// again and waits for another "go" before the rest.
 func load(ctx context.Context, args []string, std Streams) error {
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
 	addr := flags.String("to", "", "`address` to connect to")
@@ -36,6 +37,7 @@ func load(ctx context.Context, args []string, std Streams) error {
 	block := flags.Int("block", 256<<10, "most `bytes` to write at once")
 	form := flags.String("form", lines.Plain.Name, "`form` that lines are sent in: plain, syslog or posted")
 	answers := flags.Bool("answers", false, "wait for the answers to a block before sending the next")
+	warm := flags.Int("warm", 0, "number of lines on each connection, of whole blocks, to send before waiting for another go")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -67,23 +69,33 @@ func load(ctx context.Context, args []string, std Streams) error {
 	if err := std.awaitGo(); err != nil {
 		return err
 	}
-	ctx, cancel := std.untilEnd(ctx)
-	defer cancel()
-	defer context.AfterFunc(ctx, func() {
-		for _, s := range streams {
-			s.end()
-		}
-	})()
-
 	var drains sync.WaitGroup
 	defer drains.Wait()
+	defer context.AfterFunc(ctx, func() { endAll(streams) })()
 	for _, s := range streams {
 		if !s.answers {
 			drains.Go(s.drain)
 		}
 	}
-	if err := sendAll(streams); err != nil {
-		cancel() // closes the connections, which ends the drains
+	if *warm > 0 {
+		err := sendAll(streams, *warm)
+		if err == nil {
+			err = std.awaitGo()
+		}
+		if err != nil {
+			endAll(streams) // which ends the drains
+			return err
+		}
+	}
+	ended, cancel := std.untilEnd(ctx)
+	defer cancel()
+	defer context.AfterFunc(ended, func() { endAll(streams) })()
+	err = sendAll(streams, *count)
+	if err == nil {
+		err = closeAll(streams)
+	}
+	if err != nil {
+		cancel()
 		return err
 	}
 	if _, err := fmt.Fprintf(std.Out, "sent %d\n", format.Content(*count)); err != nil {
@@ -136,19 +148,37 @@ func (s *stream) end() {
 	s.conn.Close()
 }
 
-// sendAll sends on all connections at once and returns the first failures.
-func sendAll(streams []*stream) error {
+func endAll(streams []*stream) {
+	for _, s := range streams {
+		s.end()
+	}
+}
+
+// sendAll sends count lines on each connection, or what it has left, all at once, and returns the first failures.
+func sendAll(streams []*stream, count int) error {
 	errs := make([]error, len(streams))
 	var senders sync.WaitGroup
 	for i, s := range streams {
-		senders.Go(func() { errs[i] = s.send() })
+		senders.Go(func() { errs[i] = s.send(count) })
 	}
 	senders.Wait()
 	return errors.Join(errs...)
 }
 
-func (s *stream) send() error {
-	for block := s.sender.Next(); len(block) > 0; block = s.sender.Next() {
+// closeAll says on all connections that there are no more lines.
+func closeAll(streams []*stream) error {
+	for _, s := range streams {
+		if err := s.conn.CloseWrite(); err != nil {
+			return fmt.Errorf("ending a connection: %w", err)
+		}
+	}
+	return nil
+}
+
+// send sends count lines, of whole blocks, or what is left.
+func (s *stream) send(count int) error {
+	for until := s.sender.Left() - count; s.sender.Left() > max(until, 0); {
+		block := s.sender.Next()
 		if err := s.put(block); err != nil {
 			return fmt.Errorf("sending lines: %w", err)
 		}
@@ -157,9 +187,6 @@ func (s *stream) send() error {
 				return err
 			}
 		}
-	}
-	if err := s.conn.CloseWrite(); err != nil {
-		return fmt.Errorf("ending a connection: %w", err)
 	}
 	return nil
 }

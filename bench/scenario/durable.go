@@ -14,6 +14,10 @@ import (
 // durableBytes is what a run of the durable scenarios sends. It is written twice.
 const durableBytes = 2 << 30
 
+// logWarm is what is sent before the clock runs where there is a log: the bare program has its log before it begins, and the agent makes
+// the segments that it goes on to use again and again while it takes the first events.
+const logWarm = 256 << 20
+
 // durableBlocks are the buffer sizes its bare program is tried with: a sync takes about as long for much as for little.
 var durableBlocks = []int{256 << 10, 1 << 20, 4 << 20}
 
@@ -28,7 +32,7 @@ func DurableLines(s Settings) Scenario {
 	sc.Name = "tcp-durable-512"
 	sc.Summary = fmt.Sprintf("%d TCP connections of 512-byte lines → netcat source → file channel, each batch synced → file_roll sink; bare syncs blocks to a log, then copies them to a file",
 		s.Conns)
-	sc.Measure = flood{form: lines.Plain, length: 512, block: sendBlock, bytes: durableBytes}.measure
+	sc.Measure = flood{form: lines.Plain, length: 512, block: sendBlock, bytes: durableBytes, warm: logWarm}.measure
 	sc.Prepare = func(ctx context.Context, r *Run) (remarks []string, err error) {
 		note := ""
 		block, note, err = fastest(ctx, sc, r.Settings, "", durableBlocks, func(block int) Program {
@@ -46,7 +50,7 @@ func AnsweredLines(s Settings) Scenario {
 	sc := durable(s, true, func() int { return window })
 	sc.Name = "tcp-answered-512"
 	sc.Summary = fmt.Sprintf("the same with an answer to each line, for which clients wait after every %d lines", windowLines)
-	sc.Measure = flood{form: lines.Plain, length: 512, block: window, bytes: durableBytes / 2, answers: true}.measure
+	sc.Measure = flood{form: lines.Plain, length: 512, block: window, bytes: durableBytes / 2, warm: logWarm, answers: true}.measure
 	return sc
 }
 

@@ -107,6 +107,9 @@ var extraBytes = map[string]int{"avro": 59, "thrift": 62}
 func hopScenario(s Settings, bytes int64, blocks []int, log string, extra int) Scenario {
 	block := s.Block
 	work := flood{form: lines.Plain, length: 512, block: sendBlock, bytes: bytes}
+	if log != "" {
+		work.warm = logWarm
+	}
 	sc := Scenario{
 		Programs: []Program{bareHop(func() int { return block }, log, extra)},
 		Goals:    []Goal{{Metric: events, Ratio: 0.5}},
@@ -232,12 +235,12 @@ func (f flood) measurePair(ctx context.Context, r *Run) (sample Sample, err erro
 	if err := awaitAddr(ctx, r, r.Addr(), p.front); err != nil {
 		return nil, err
 	}
-	load, err := f.start(ctx, r, count)
+	load, err := f.start(ctx, r, count, f.warmUp(r, format, count))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, load.Stop(stopGrace)) }()
-	sample, err = timeLines(ctx, r, p.back, p.usage, load, format, count)
+	sample, err = f.time(ctx, r, p.back, p.usage, load, format, count)
 	if err != nil {
 		return nil, err
 	}

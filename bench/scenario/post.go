@@ -42,6 +42,7 @@ func Posts(s Settings, body int) Scenario {
 func DurablePosts(s Settings) Scenario {
 	load := posts(512)
 	load.bytes /= 2
+	load.warm = logWarm
 	return Scenario{
 		Name:     "http-durable",
 		Summary:  fmt.Sprintf("%d HTTP connections that post arrays of 100 events of 512 bytes → http source → file channel, which syncs before the answer → file_roll sink; bare syncs what is posted to a log, requests sharing syncs, appends it to a file and answers", s.Conns),
@@ -102,7 +103,7 @@ func PostsAgainstJava(s Settings, java JavaFlume, body int, apart bool) Scenario
 			if err := awaitListening(ctx, r, p); err != nil {
 				return nil, err
 			}
-			load, err := posts(body).start(ctx, r, endless*r.Conns)
+			load, err := posts(body).start(ctx, r, endless*r.Conns, 0)
 			if err != nil {
 				return nil, err
 			}

@@ -37,7 +37,7 @@ func DurableSyslog(s Settings) Scenario {
 		Goals:    []Goal{{Metric: events, Ratio: 0.5}},
 		Limit:    3 * time.Minute,
 		Memory:   durableBytes,
-		Measure:  flood{form: lines.Syslog, length: 512, block: sendBlock, bytes: durableBytes / 2}.measure,
+		Measure:  flood{form: lines.Syslog, length: 512, block: sendBlock, bytes: durableBytes / 2, warm: logWarm}.measure,
 	}
 	sc.Prepare = func(ctx context.Context, r *Run) (remarks []string, err error) {
 		note := ""

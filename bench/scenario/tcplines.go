@@ -61,6 +61,7 @@ type flood struct {
 	length  int   // of a line or message, newline included
 	block   int   // bytes that are sent at once
 	bytes   int64 // of all lines, unless a number of lines was asked for
+	warm    int64 // of the lines that are sent first and not counted
 	answers bool  // a block waits for the answers to the one before
 }
 
@@ -75,6 +76,12 @@ func (f flood) count(r *Run, format lines.Format) int {
 		count = max(1, count/blocks) * blocks
 	}
 	return count
+}
+
+// warmUp is how many lines each connection sends before the clock runs: whole blocks, and not the last of them.
+func (f flood) warmUp(r *Run, format lines.Format, count int) int {
+	blocks := int(f.warm/int64(f.length)) / r.Conns / format.PerBlock()
+	return max(0, min(blocks, count/r.Conns/format.PerBlock()-1)) * format.PerBlock()
 }
 
 // measure takes the time from the word "go" until the output holds every
@@ -97,13 +104,13 @@ func (f flood) measure(ctx context.Context, r *Run) (sample Sample, err error) {
 	if err := awaitListening(ctx, r, p); err != nil {
 		return nil, err
 	}
-	load, err := f.start(ctx, r, count)
+	load, err := f.start(ctx, r, count, f.warmUp(r, format, count))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, load.Stop(stopGrace)) }()
 
-	sample, err = timeLines(ctx, r, p, usageOf(p), load, format, count)
+	sample, err = f.time(ctx, r, p, usageOf(p), load, format, count)
 	if err != nil {
 		return nil, err
 	}
@@ -113,11 +120,12 @@ func (f flood) measure(ctx context.Context, r *Run) (sample Sample, err error) {
 	return sample, verify(r, format, lines.Share(count, r.Conns))
 }
 
-// start starts the load generator, which says "ready" once it is connected.
-func (f flood) start(ctx context.Context, r *Run, count int) (*proc.Process, error) {
+// start starts the load generator, which says "ready" once it is connected, and again when each connection has sent warm of
+// its lines.
+func (f flood) start(ctx context.Context, r *Run, count, warm int) (*proc.Process, error) {
 	return r.StartRole(ctx, "load", "-to", r.Addr(), "-conns", fmt.Sprint(r.Conns),
 		"-form", f.form.Name, "-lines", fmt.Sprint(count), "-length", fmt.Sprint(f.length), "-block", fmt.Sprint(f.block),
-		fmt.Sprintf("-answers=%t", f.answers))
+		fmt.Sprintf("-answers=%t", f.answers), "-warm", fmt.Sprint(warm))
 }
 
 // outputSize is how many bytes a program writes of count lines: those that do not look at them write all that is sent.
@@ -148,10 +156,16 @@ func usageOf(p *proc.Process) func() (proc.Usage, error) {
 	return func() (proc.Usage, error) { return proc.ReadUsage(p.PID()) }
 }
 
-// timeLines has load send its lines and waits until the output of p has them. usage is read at the beginning and at the end.
-func timeLines(ctx context.Context, r *Run, p *proc.Process, usage func() (proc.Usage, error), load *proc.Process, format lines.Format, count int) (Sample, error) {
+// time has load send its lines and waits until the output of p has them. usage is read at the beginning and at the end.
+func (f flood) time(ctx context.Context, r *Run, p *proc.Process, usage func() (proc.Usage, error), load *proc.Process, format lines.Format, count int) (Sample, error) {
 	if _, err := load.Expect(ctx, "ready"); err != nil {
 		return nil, err
+	}
+	warm := f.warmUp(r, format, count) * r.Conns
+	if warm > 0 {
+		if err := f.warmed(ctx, r, p, load, outputSize(r, format, warm)); err != nil {
+			return nil, err
+		}
 	}
 	before, err := usage()
 	if err != nil {
@@ -184,7 +198,18 @@ func timeLines(ctx context.Context, r *Run, p *proc.Process, usage func() (proc.
 	if err := <-sent; err != nil {
 		return nil, err
 	}
-	return throughput(format, count, elapsed, before, after), nil
+	return throughput(format, count-warm, elapsed, before, after), nil
+}
+
+// warmed has load send the first of its lines, and waits until the output of p has them, which are so many bytes.
+func (f flood) warmed(ctx context.Context, r *Run, p, load *proc.Process, size int64) error {
+	if err := load.Say("go"); err != nil {
+		return err
+	}
+	if _, err := load.Expect(ctx, "ready"); err != nil {
+		return err
+	}
+	return awaitBytes(ctx, r, p, size)
 }
 
 // throughput is the sample of count lines that took a while. Megabytes are of what was sent.

@@ -24,9 +24,11 @@ type request struct {
 	task  func() error // runs while nobody else leads
 
 	first uint64        // number of the first event, once written
+	end   int64         // of its record, likewise
 	err   error         // how it ended; written by the leader before done
 	done  chan struct{} // nil for who leads at once
-	taken bool          // in a group, or told to lead: too late to withdraw
+	taken bool          // in a group, written ahead, or told to lead: too late to withdraw
+	early bool          // written ahead
 	leads bool
 	group []*request // of a leader: those it writes together, itself first
 }
@@ -111,7 +113,29 @@ func (l *Log) submit(ctx context.Context, r *request) error {
 	}
 	// Not kept with r: a channel belongs to the synctest bubble that it was made in.
 	r.done = make(chan struct{}, 1)
+	window := l.windowFor(r)
 	l.mu.Unlock()
+	if err := l.await(ctx, r, window); err != nil {
+		return err
+	}
+	if r.leads {
+		return l.lead(r)
+	}
+	return r.err
+}
+
+// await waits until r is done or leads, and writes it ahead meanwhile if it can be. The error is that of ctx, if r was withdrawn.
+func (l *Log) await(ctx context.Context, r *request, window <-chan struct{}) error {
+	select {
+	case <-r.done:
+		return nil
+	case <-window:
+		l.writer.writeAhead()
+	case <-ctx.Done():
+		if l.withdraw(r) {
+			return ctx.Err()
+		}
+	}
 	select {
 	case <-r.done:
 	case <-ctx.Done():
@@ -120,10 +144,7 @@ func (l *Log) submit(ctx context.Context, r *request) error {
 		}
 		<-r.done
 	}
-	if r.leads {
-		return l.lead(r)
-	}
-	return r.err
+	return nil
 }
 
 // admit reports why r cannot be queued. mu is held.
@@ -160,6 +181,7 @@ func (l *Log) lead(r *request) error {
 	l.takeGroup(r)
 	l.writer.pen.Lock()
 	if r.task != nil {
+		l.writer.flushEarly()
 		r.err = r.task()
 	} else {
 		_ = l.writer.commit(r.group) // told to each whom it concerns
@@ -185,28 +207,37 @@ func (l *Log) succeed(group []*request) *request {
 		l.pending -= m.events()
 		m.leads = false
 	}
-	if len(l.queue) == 0 {
+	var next *request
+	switch {
+	case len(l.queue) > 0:
+		next = l.queue[0]
+	case len(l.early) > 0:
+		next = l.early[0]
+	default:
 		l.leading = false
 		return nil
 	}
-	next := l.queue[0]
 	next.taken, next.leads = true, true
 	return next
 }
 
-// takeGroup takes from the queue what r, the first, is written together with: a task alone.
+// takeGroup takes what r leads: all that was written ahead, and of the queue what is written together with it, a task alone.
 func (l *Log) takeGroup(r *request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.writer.early = append(l.writer.early[:0], l.early...)
+	r.group = append(r.group[:0], l.early...)
+	clear(l.early)
+	l.early = l.early[:0]
 	n, size := 0, int64(0)
-	for n < len(l.queue) && size < maxGroup && (n == 0 || l.queue[n].task == nil) {
+	for n < len(l.queue) && size < maxGroup && (l.queue[n].task == nil || l.queue[n] == r) {
 		l.queue[n].taken = true
 		size += l.queue[n].put.size
 		n++
-		if l.queue[n-1].task != nil {
+		if r.task != nil {
 			break
 		}
 	}
-	r.group = append(r.group[:0], l.queue[:n]...)
+	r.group = append(r.group, l.queue[:n]...)
 	l.queue = slices.Delete(l.queue, 0, n)
 }

@@ -3,12 +3,16 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/flume-go/flume/internal/invariants"
 	"github.com/flume-go/flume/internal/vfs"
@@ -33,6 +37,11 @@ type oracle struct {
 	next    int
 	mem     *vfs.Mem
 	options func(vfs.FS) Options
+
+	log    *Log // of the workload
+	rivals int  // so many appends are yet to come while a group is being synced
+	rival  sync.WaitGroup
+	mu     sync.Mutex // of the maps, while there are rivals
 }
 
 // newOracle returns an oracle and the disk that it is about.
@@ -48,6 +57,8 @@ func newOracle(form string, seed uint64) *oracle {
 // workload appends, reads, acknowledges, writes checkpoints and reopens, until something fails with a
 // crash or the steps are done. All errors that are not a crash are survived.
 func (o *oracle) workload(opts Options, rng *rand.Rand, steps int) {
+	opts.FS = &rivalDisk{opts.FS, o, rng}
+	opts.aheadSize = 1
 	l, err := Open(opts)
 	if err != nil {
 		return
@@ -67,23 +78,81 @@ func (o *oracle) workload(opts Options, rng *rand.Rand, steps int) {
 				return
 			}
 		case 2, 3, 4:
+			o.log, o.rivals = l, rng.IntN(4)
 			o.append(l, 1+rng.IntN(6), rng.IntN(600))
+			o.rival.Wait()
+			o.rivals = 0
 		default:
 			o.consume(l, rng)
 		}
 	}
 }
 
+// run goes through the workload of a seed on fsys.
+func (o *oracle) run(t *testing.T, fsys vfs.FS, seed uint64, steps int) {
+	synctest.Test(t, func(*testing.T) { o.workload(o.options(fsys), rand.New(rand.NewPCG(seed, 1)), steps) })
+}
+
 func (o *oracle) append(l *Log, n, size int) {
 	first := o.next
 	o.next += n
 	err := appendIDs(l, first, n, size)
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	for i := first; i < first+n; i++ {
 		if err == nil {
 			o.present[i] = true
 		} else {
 			o.maybe[i] = true
 		}
+	}
+}
+
+// rivalDisk is a file system on which others append while a group is being synced: before the disk begins, or when it is done
+// and the leader does not know it yet.
+type rivalDisk struct {
+	vfs.FS
+	o   *oracle
+	rng *rand.Rand
+}
+
+type rivalFile struct {
+	vfs.File
+	disk *rivalDisk
+}
+
+func (d *rivalDisk) OpenFile(name string, flag int, perm fs.FileMode) (vfs.File, error) {
+	f, err := d.FS.OpenFile(name, flag, perm)
+	if err != nil || !strings.HasSuffix(name, segmentSuffix) {
+		return f, err
+	}
+	return &rivalFile{f, d}, nil
+}
+
+func (f *rivalFile) WritevAt(bufs [][]byte, off int64) (int64, error) {
+	return vfs.WritevAt(f.File, bufs, off)
+}
+
+func (f *rivalFile) Sync() error {
+	if before := f.disk.rng.IntN(2) == 0; before {
+		f.disk.o.compete(f.disk.rng)
+		return vfs.SyncData(f.File)
+	}
+	defer f.disk.o.compete(f.disk.rng)
+	return vfs.SyncData(f.File)
+}
+
+// compete appends, in the goroutine of another, as far as that goes while the disk works for somebody else.
+func (o *oracle) compete(rng *rand.Rand) {
+	for o.rivals > 0 && o.log.writer.ahead {
+		o.rivals--
+		n, size := 1+rng.IntN(6), rng.IntN(600)
+		if rng.IntN(4) == 0 {
+			o.rival.Go(func() { _ = o.log.Checkpoint() }) // a failure must not matter
+		} else {
+			o.rival.Go(func() { o.append(o.log, n, size) })
+		}
+		synctest.Wait()
 	}
 }
 
@@ -190,11 +259,11 @@ var policies = map[string]vfs.CrashPolicy{
 
 // crashRun crashes the workload of a seed at mutating operation k and checks what is left; it
 // reports whether there was an operation k.
-func crashRun(form string, seed uint64, k int64, policy vfs.CrashPolicy, steps int) (crashed bool, err error) {
+func crashRun(t *testing.T, form string, seed uint64, k int64, policy vfs.CrashPolicy, steps int) (crashed bool, err error) {
 	o := newOracle(form, seed)
 	var left *vfs.Mem
 	fsys := vfs.NewFailing(o.mem, vfs.Only(vfs.Op.Mutates, vfs.CrashAt(k, func() { left = o.mem.Crash(policy) })))
-	o.workload(o.options(fsys), rand.New(rand.NewPCG(seed, 1)), steps)
+	o.run(t, fsys, seed, steps)
 	if left == nil {
 		return false, o.check(o.mem, true)
 	}
@@ -216,7 +285,7 @@ func TestCrashAtEveryOperation(t *testing.T) {
 		for name, policy := range policies {
 			for seed := range uint64(2) {
 				for k := int64(0); ; k += stride() {
-					crashed, err := crashRun(form, seed, k, policy, 25)
+					crashed, err := crashRun(t, form, seed, k, policy, 25)
 					if err != nil {
 						t.Fatalf("%s, seed %d, crash at operation %d, unsynced data kept: %s: %v", form, seed, k, name, err)
 					}
@@ -232,10 +301,10 @@ func TestCrashAtEveryOperation(t *testing.T) {
 }
 
 // errorRun fails operation k of the workload; then the power fails too, or the process is killed.
-func errorRun(form string, seed uint64, k int64, fault error, policy vfs.CrashPolicy, steps int) (injected bool, err error) {
+func errorRun(t *testing.T, form string, seed uint64, k int64, fault error, policy vfs.CrashPolicy, steps int) (injected bool, err error) {
 	o := newOracle(form, seed)
 	fsys := vfs.NewFailing(o.mem, vfs.FailAt(k, fault))
-	o.workload(o.options(fsys), rand.New(rand.NewPCG(seed, 1)), steps)
+	o.run(t, fsys, seed, steps)
 	return fsys.Injected() > 0, o.check(o.mem.Crash(policy), policy == killed)
 }
 
@@ -245,7 +314,7 @@ func TestErrorAtEveryOperation(t *testing.T) {
 		for i, fault := range []error{syscall.EIO, syscall.ENOSPC} {
 			for k := int64(0); ; k += stride() {
 				policy := []string{"mixed", "all"}[(k+int64(i))%2]
-				injected, err := errorRun(form, 5, k, fault, policies[policy], 25)
+				injected, err := errorRun(t, form, 5, k, fault, policies[policy], 25)
 				if err != nil {
 					t.Fatalf("%s, seed 5, %v at operation %d, unsynced data kept: %s: %v", form, fault, k, policy, err)
 				}
@@ -278,10 +347,10 @@ func TestCrashLong(t *testing.T) {
 		var err error
 		var hit bool
 		if i%3 == 0 {
-			hit, err = errorRun(form, run, 2*k, []error{syscall.EIO, syscall.ENOSPC}[i/3%2], policies[policy], steps)
+			hit, err = errorRun(t, form, run, 2*k, []error{syscall.EIO, syscall.ENOSPC}[i/3%2], policies[policy], steps)
 			faults += count(hit)
 		} else {
-			hit, err = crashRun(form, run, k, policies[policy], steps)
+			hit, err = crashRun(t, form, run, k, policies[policy], steps)
 			crashes += count(hit)
 		}
 		if err != nil {

@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ type writer struct {
 	dir     int    // the next new segment goes there
 	ordinal uint64 // of the latest snapshot taken
 
+	early []*request // puts of the group that were written ahead, and not yet published
 	chunk []*request // puts of the group that are not written yet
 	size  int64      // of the chunk and the acknowledgement record
 	bufs  [][]byte
@@ -34,6 +36,7 @@ type writer struct {
 	ackRec  []byte   // acknowledgement record to be written with the chunk; nil for none
 	ackBuf  []byte   // its memory
 	unsaved bool     // acknowledgements are in the books, but not yet in a segment that will be synced, or a checkpoint
+	ahead   bool     // whoever leads waits for a sync of the active segment, after its last write: see writeAhead
 }
 
 // withoutPen puts the pen down while f has the disk work. What others write meanwhile are acknowledgements.
@@ -48,13 +51,13 @@ func (w *writer) commit(group []*request) error {
 	w.placeAcks()
 	var stuck error
 	for _, r := range group {
-		if r.batch == nil {
+		if r.batch == nil || r.early {
 			continue
 		}
 		n := r.put.size
 		// More than once if acknowledgements have filled the new segment meanwhile.
 		for stuck == nil && !w.fits(n, w.l.opts.AckReserve) {
-			w.flush()
+			w.flush(false)
 			stuck = w.makeRoom(n)
 		}
 		if stuck != nil && !w.fits(n, w.l.opts.AckReserve) {
@@ -64,7 +67,7 @@ func (w *writer) commit(group []*request) error {
 		w.chunk = append(w.chunk, r)
 		w.size += n
 	}
-	w.flush()
+	w.flush(true)
 	err := w.saveAcks()
 	if err != nil {
 		for _, r := range group {
@@ -101,42 +104,51 @@ func (w *writer) fits(n, reserve int64) bool {
 	return used+n+reserve <= w.active.size || w.size == 0 && w.l.emptySegment(w.active) && used+n <= w.active.size
 }
 
-// flush writes the chunk and the acknowledgement record, and syncs if any of them asks for it. If that
-// fails the segment is dead, and another is started.
-func (w *writer) flush() {
-	chunk := w.chunk
-	w.chunk, w.size = w.chunk[:0], 0
-	if len(chunk) == 0 && w.ackRec == nil {
+// flush writes the chunk and the acknowledgement record, syncs if any of them asks for it, and publishes them and what was
+// written ahead of them. If that fails the segment is dead, and another is started. last says that nothing
+// else is written before the next group.
+func (w *writer) flush(last bool) {
+	early, chunk := slices.DeleteFunc(w.early, func(r *request) bool { return r.err != nil }), w.chunk
+	w.early, w.chunk, w.size = w.early[:0], w.chunk[:0], 0
+	if len(early) == 0 && len(chunk) == 0 && w.ackRec == nil {
 		return
 	}
-	first := w.number(chunk)
-	w.fill(chunk, first)
-	needSync := len(chunk) > 0 && w.l.opts.Sync == SyncAlways || w.ackRec != nil && w.l.opts.SyncAcks
-	hasAcks := w.ackRec != nil
-	seg := w.active
-	n, err := vfs.WritevAt(seg.file, w.bufs, seg.written)
-	clear(w.bufs)
-	w.ackRec = nil
-	if err == nil {
-		seg.written += n
-		w.foresee()
-		end := seg.written // acknowledgements may be behind it soon
-		if hasAcks {
-			w.saved()
-		}
-		if needSync {
-			err = w.sync()
-		}
-		if err == nil {
-			w.l.publish(seg, end, chunk)
-			return
-		}
+	needSync := len(early) > 0 || len(chunk) > 0 && w.l.opts.Sync == SyncAlways || w.ackRec != nil && w.l.opts.SyncAcks
+	seg, err := w.active, error(nil)
+	if len(chunk) > 0 || w.ackRec != nil {
+		err = w.write(chunk)
 	}
-	w.abandon(chunk, err)
+	if err == nil && needSync {
+		err = w.syncGroup(last)
+	}
+	if err == nil {
+		w.l.publish(seg, early)
+		w.l.publish(seg, chunk)
+		return
+	}
+	w.abandon(err, early, chunk, w.l.lateEarly())
 	w.unsaved = true // the snapshot of the next segment, or a checkpoint, has what this write held
 	if err := w.advance(0); err != nil {
 		w.l.opts.Log.Error("starting another segment failed; appends fail until one can be started", "error", err)
 	}
+}
+
+// write writes the acknowledgement record and the chunk at the end of the active segment.
+func (w *writer) write(chunk []*request) error {
+	w.fill(chunk, w.number(chunk))
+	saves := w.ackRec != nil
+	w.ackRec = nil
+	n, err := vfs.WritevAt(w.active.file, w.bufs, w.active.written)
+	clear(w.bufs)
+	if err != nil {
+		return err
+	}
+	w.active.written += n
+	w.foresee()
+	if saves {
+		w.saved()
+	}
+	return nil
 }
 
 // number gives the events of the chunk their numbers and returns the first.
@@ -169,25 +181,31 @@ func (w *writer) fill(chunk []*request, first uint64) {
 		h.put(r.put.head, w.active.at(pos))
 		w.bufs = r.put.appendTo(w.bufs)
 		pos += r.put.size
+		r.end = pos
 		first += uint64(r.events())
 	}
 }
 
-// abandon gives up the active segment and fails the chunk. The numbers stay used: see the README.
-func (w *writer) abandon(chunk []*request, err error) {
+// abandon gives up the active segment and fails what was to be stored in it. The numbers stay used: see the README.
+func (w *writer) abandon(err error, puts ...[]*request) {
 	seg := w.active
 	w.l.opts.Log.Error("a segment of the log cannot be written any more; starting another", "segment", seg.path, "error", err)
 	if w.l.opts.Hooks.SegmentDied != nil {
 		w.l.opts.Hooks.SegmentDied(err)
 	}
-	for _, r := range chunk {
-		r.err = fmt.Errorf("writing to segment %s: %w", seg.path, err)
-	}
 	w.seal(seg)
-	w.l.mu.Lock()
-	defer w.l.mu.Unlock()
-	for _, r := range chunk {
-		w.l.gone.add(Range{r.first, r.first + uint64(r.events())})
+	for _, list := range puts {
+		w.l.fail(list, seg, err)
+	}
+}
+
+// fail says that puts are not in a segment, though they have numbers.
+func (l *Log) fail(puts []*request, seg *segment, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range puts {
+		r.err = fmt.Errorf("writing to segment %s: %w", seg.path, err)
+		l.gone.add(Range{r.first, r.first + uint64(r.events())})
 	}
 }
 
@@ -239,7 +257,7 @@ func (w *writer) syncDirty() error {
 		return err
 	}
 	if err := w.sync(); err != nil {
-		w.abandon(nil, err)
+		w.abandon(err)
 		w.unsaved = true
 		if startErr := w.advance(0); startErr != nil {
 			return errors.Join(err, startErr, w.saveAcks())
@@ -248,33 +266,29 @@ func (w *writer) syncDirty() error {
 	return w.saveAcks()
 }
 
-// publish enters a chunk that was written up to end in the books and wakes the reader.
-func (l *Log) publish(seg *segment, end int64, chunk []*request) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(chunk) == 0 {
+// publish enters puts that were written one behind the other, with nothing but acknowledgements between them, in the books and wakes
+// the reader.
+func (l *Log) publish(seg *segment, puts []*request) {
+	if len(puts) == 0 {
 		return
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if seg.events.Len() == 0 {
-		seg.events.From, seg.since = chunk[0].first, chunk[0].at
+		seg.events.From, seg.since = puts[0].first, puts[0].at
 	}
-	pos := end
-	for _, r := range chunk {
-		pos -= r.put.size
-	}
-	for _, r := range chunk {
+	for _, r := range puts {
 		n := uint64(r.events())
 		seg.events.To = r.first + n
 		seg.live += n
 		l.stored += n
 		seg.bytes += int64(r.put.volume)
-		pos += r.put.size
-		l.cache.push(r, seg, pos, l.opts.CacheBytes)
+		seg.end = r.end
+		l.cache.push(r, seg, r.end, l.opts.CacheBytes)
 		if r.mark != nil {
 			l.origins.add(r.mark, l.next)
 		}
 	}
-	seg.end = end
 	l.changes++
 	l.wakeReaders()
 }

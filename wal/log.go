@@ -31,6 +31,8 @@ type Log struct {
 	mu       sync.Mutex
 	closed   bool
 	queue    []*request    // of the commit queue, first in first out
+	early    []*request    // written ahead: not in the queue any more, and not yet in a group
+	window   chan struct{} // closed when large puts may be written ahead; nil if nobody waits for that
 	leading  bool          // someone leads
 	pending  int           // events in the queue and in the group being written
 	wake     chan struct{} // closed at the next publication; nil if nobody waits

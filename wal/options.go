@@ -63,6 +63,7 @@ type Options struct {
 	// background: tests that number file operations need them in one order.
 	foreground bool
 	reserve    int64 // of the checkpoint; tests copy whole file systems
+	aheadSize  int64 // least size of a put that is written ahead; 0: 32 KiB
 }
 
 // Hooks are called when something has happened. Any may be nil. They hold up what calls them, may be called by several
@@ -83,6 +84,8 @@ const (
 	maxSegmentSize = 1 << 38
 	defaultCache   = 32 << 20
 	maxAckReserve  = 1 << 20
+	// defaultAhead is large enough that its memory takes longer to be copied than a system call does. Smaller puts are better gathered.
+	defaultAhead = 32 << 10
 )
 
 // withDefaults returns o complete and checked.
@@ -101,6 +104,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.CacheBytes, defaultCache)
 	setDefault(&o.KeepFree, 4)
 	setDefault(&o.reserve, reserveSize)
+	setDefault(&o.aheadSize, defaultAhead)
 	setDefault(&o.SyncDelay, time.Second)
 	setDefault(&o.CheckpointInterval, 30*time.Second)
 	setDefault(&o.AckReserve, min(o.SegmentSize/16, maxAckReserve))

@@ -49,8 +49,9 @@ func (l *Log) drained(s *segment) bool {
 
 // advance seals the active segment and starts another that has room for a record of n bytes.
 func (w *writer) advance(n int64) error {
+	w.flushEarly()
 	if err := w.sync(); err != nil {
-		w.abandon(nil, err)
+		w.abandon(err)
 	}
 	seg, err := w.obtain(n)
 	if err != nil {
@@ -60,7 +61,7 @@ func (w *writer) advance(n int64) error {
 	switch {
 	case w.active == nil:
 	case w.active.failed != nil:
-		w.abandon(nil, w.active.failed)
+		w.abandon(w.active.failed)
 	default:
 		w.seal(w.active)
 	}

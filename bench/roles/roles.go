@@ -50,6 +50,7 @@ var All = []Role{
 	{Name: "look", Run: look},
 	{Name: "receive", Run: receive},
 	{Name: "forward", Run: forward},
+	{Name: "pour", Run: pour},
 }
 
 // Dispatch runs the role that args name and reports true, or reports false when

@@ -32,6 +32,20 @@ func TestHopsWithBareProgram(t *testing.T) {
 	}
 }
 
+// TestBareHopBesideJava has the bare program of the comparison with Apache Flume pour once.
+func TestBareHopBesideJava(t *testing.T) {
+	s := settings(t)
+	s.Runs, s.Block = 1, 64<<10
+	sc := HopAgainstJava(s, JavaFlume{}, "avro", 100, 10)
+	sc.Programs = sc.Programs[len(sc.Programs)-1:]
+	bare := figures(t, Execute(t.Context(), sc, s), Bare)
+	for _, metric := range []Metric{events, perCPU, cpu, peak} {
+		if bare[metric.Name].Median <= 0 {
+			t.Errorf("%s: %+v, want more than nothing", metric.Name, bare[metric.Name])
+		}
+	}
+}
+
 // TestPairThatBreaks has a process in front, or behind, that ends at once.
 func TestPairThatBreaks(t *testing.T) {
 	s := settings(t)

@@ -201,3 +201,44 @@ func tornTail(t *testing.T, options func(vfs.FS) Options) {
 		mustClose(t, l)
 	}
 }
+
+// TestCutOffAtTheEnd cuts a closed log off at each byte from before its last record on: what only fills the record up is not
+// missed, a part of the record is told, and so is all of it.
+func TestCutOffAtTheEnd(t *testing.T) {
+	for size := range recordAlign {
+		mem := vfs.NewMem(1)
+		l := mustOpen(t, testOptions(mem))
+		mustAppend(t, l, 0, 1, 30)
+		path, from := l.segments[0].path, l.segments[0].written
+		mustAppend(t, l, 1, 1, size)
+		filled := l.segments[0].written
+		var end int64 // of the record's payload
+		if err := l.withScanner(l.segments[0], func(s *scanner) error {
+			r, _, err := s.read(from)
+			end = r.pos + int64(recordHeader+r.length)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		mustClose(t, l)
+		for off := filled - 1; off >= from; off-- {
+			truncate(t, mem, path, off)
+			want, damaged := seq(0, 2), 0
+			if off < end {
+				want, damaged = seq(0, 1), 1
+			}
+			told := 0
+			opts := testOptions(mem.CrashClone(killed))
+			opts.Hooks.Damaged = func(d Damage) {
+				if told++; d.Segment != path {
+					t.Errorf("told of %+v", d)
+				}
+			}
+			l := mustOpen(t, opts)
+			if got := readAll(t, l, false); !slices.Equal(got, want) || min(told, 1) != damaged {
+				t.Fatalf("a body of %d bytes, record from %d to %d, filled up to %d, cut off at %d: read %v, told of %d damages", size, from, end, filled, off, got, told)
+			}
+			mustClose(t, l)
+		}
+	}
+}

@@ -221,8 +221,9 @@ func (r *recovery) adopt() error {
 			continue
 		}
 		s.events, s.end, s.bytes, s.since = e.events, min(e.end, s.size), e.bytes, e.since
-		if s.size < e.end && e.events.Len() > r.l.gone.count(e.events) {
-			// The file was cut off. Between two records there is no bad one that would tell.
+		if e.end-s.size >= recordAlign && e.events.Len() > r.l.gone.count(e.events) {
+			// The file was cut off. Between two records there is no bad one that would tell. (Less than a record has is
+			// missing of the last one, which tells itself; or only of what fills it up.)
 			r.told(Damage{Segment: s.path, From: s.size, To: e.end})
 		}
 		if s.gen < r.base.gen {

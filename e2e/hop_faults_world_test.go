@@ -28,7 +28,7 @@ type hopKind struct {
 }
 
 // callsAhead is how many calls a sink has under way at most, by Avro and by Thrift.
-const callsAhead = 8
+const callsAhead = 32
 
 // hopCover is what the bytes between the agents are wrapped in.
 type hopCover struct{ deflate, tls bool }

@@ -9,9 +9,9 @@ import (
 	"github.com/flume-go/flume/flow"
 )
 
-// enoughAhead is how many bytes of bodies under way are enough. More does harm: batches
-// of half a megabyte, four ahead, took half as much processor time again.
-const enoughAhead = 256 << 10
+// enoughAhead is how many bytes of bodies under way are enough: as much as keeps both sides at work, where each time that one
+// has to wait for the other costs more than the work of a call. More than that wins nothing.
+const enoughAhead = 1 << 20
 
 // lowAhead is how many bytes are left under way, once there was enough, when more is sent.
 const lowAhead = enoughAhead / 2

@@ -99,7 +99,7 @@ func (s *Server) accept(ctx, work context.Context, ln net.Listener) error {
 				pause.Reset()
 				s.Log.Info("accepting connections again")
 			}
-			s.start(work, conn)
+			s.start(work, Direct(conn))
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("accepting connections: %w", err)
 		default:

@@ -3,6 +3,7 @@
 package netio
 
 import (
+	"errors"
 	"io"
 	"os"
 	"syscall"
@@ -14,19 +15,16 @@ const canTry = true
 // read: the caller then waits, while the memory is back where it came from.
 func (r *Reader) tryRead(fd uintptr) bool {
 	buf := r.mem.Lend()
-	n, err := syscall.Read(int(fd), buf)
-	for err == syscall.EINTR {
-		n, err = syscall.Read(int(fd), buf)
-	}
+	n, err := readNow(fd, buf)
 	if n > 0 {
 		r.n = n
 		return true
 	}
 	r.mem.Return()
-	switch err {
-	case syscall.EAGAIN:
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
 		return false
-	case nil:
+	case err == nil:
 		r.err = io.EOF
 	default:
 		r.err = os.NewSyscallError("read", err)

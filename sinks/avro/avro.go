@@ -38,7 +38,7 @@ func init() {
 }
 
 // mostAhead is how many calls are under way at most to a source that keeps their order.
-const mostAhead = 8
+const mostAhead = 32
 
 // sink has one connection at a time, and makes another only when no call is under way: so
 // the order of events is that of one connection. The mutex is taken a few times per batch,

@@ -13,7 +13,7 @@ import (
 
 const (
 	// mostAhead is how many calls are under way at most to a source that keeps their order.
-	mostAhead = 8
+	mostAhead = 32
 	// writeNow is how many bytes of calls do not wait for further ones.
 	writeNow = 256 << 10
 	// askTime is how long a source may take to say whether it keeps the order of calls.

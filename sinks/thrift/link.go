@@ -11,6 +11,7 @@ import (
 
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
+	"github.com/flume-go/flume/internal/netio"
 	wire "github.com/flume-go/flume/wire/thrift"
 )
 
@@ -99,6 +100,7 @@ func (s *sink) dial(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	conn = netio.Direct(conn)
 	secure := conn
 	if s.cfg.SSL {
 		if secure, err = s.secure(ctx, conn); err != nil {

@@ -2,7 +2,6 @@ package http
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -139,7 +138,7 @@ func (d *direct) discard() bool {
 
 // part lets a client that still sends read its answer.
 func (d *direct) part() {
-	if c, ok := d.conn.Conn.(*net.TCPConn); !ok || c.CloseWrite() != nil || c.SetReadDeadline(time.Now().Add(goodbye)) != nil {
+	if c, ok := d.conn.Conn.(interface{ CloseWrite() error }); !ok || c.CloseWrite() != nil || d.conn.SetReadDeadline(time.Now().Add(goodbye)) != nil {
 		return
 	}
 	for {

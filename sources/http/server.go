@@ -170,7 +170,7 @@ func (l *listener) accept() (*conn, error) {
 			continue
 		}
 		l.service.source.count.open.Add(1)
-		return &conn{Conn: c, listener: l}, nil
+		return &conn{Conn: netio.Direct(c), listener: l}, nil
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/flume-go/flume/event"
+	"github.com/flume-go/flume/internal/netio"
 )
 
 // Options say how a client connects. A zero time is its default.
@@ -114,6 +115,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	if err != nil {
 		return nil, because(limited, fmt.Errorf("connecting to %s: %w", o.Address, err))
 	}
+	conn = netio.Direct(conn)
 	c := &Client{opt: o, conn: conn, calls: map[uint32]*Pending{}, turn: make(chan struct{}, 1), ended: make(chan struct{})}
 	if err := c.open(limited); err != nil {
 		conn.Close()

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package netio
+
+import "net"
+
+// Direct returns conn: see direct_linux.go.
+func Direct(conn net.Conn) net.Conn { return conn }

@@ -1,3 +1,5 @@
+//go:build !race
+
 package netio
 
 import (
@@ -9,6 +11,8 @@ import (
 	"syscall"
 	"unsafe"
 )
+
+// The race detector knows of what passes through sockets by the package syscall, so that it is left to that under race detection.
 
 // mostAtOnce is the most that one call reads or writes: the scheduler cannot interrupt it.
 const mostAtOnce = 256 << 10

@@ -216,3 +216,37 @@ func TestWrittenAheadIsNotWithdrawn(t *testing.T) {
 		mustClose(t, r.log)
 	})
 }
+
+// TestNothingIsWrittenAheadOfATask: a checkpoint that syncs acknowledgements syncs again and takes a snapshot behind it, which
+// would reach behind what was written ahead and is not in the books.
+func TestNothingIsWrittenAheadOfATask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, disk, mem := openSlow(t, func(o *Options) { o.aheadSize, o.SyncAcks = 4<<10, true })
+		l.mu.Lock()
+		err := l.acknowledge([]Range{{1, 3}}) // as Ack does before it waits
+		l.mu.Unlock()
+		if err != nil {
+			t.Fatal(err)
+		}
+		disk.hold.Store(true)
+		saved := make(chan error, 1)
+		go func() { saved <- l.Checkpoint() }()
+		synctest.Wait() // in its sync
+		before := disk.writes.Load()
+		r := &rivalry{t: t, log: l, disk: disk, mem: mem, done: make(map[int]chan error)}
+		r.append(8, 5000)
+		if n := disk.writes.Load() - before; n != 0 {
+			t.Errorf("%d writes while the checkpoint was made", n)
+		}
+		disk.hold.Store(false)
+		r.synced(nil)
+		if err := <-saved; err != nil {
+			t.Error(err)
+		}
+		r.expect(8)
+		if got := left(t, mem, powerCut); !slices.Equal(got, seq(2, 7)) {
+			t.Errorf("power cut: %v is left", got)
+		}
+		mustClose(t, l)
+	})
+}

@@ -67,7 +67,7 @@ func (w *writer) commit(group []*request) error {
 		w.chunk = append(w.chunk, r)
 		w.size += n
 	}
-	w.flush(true)
+	w.flush(len(group) > 0) // without one it is a task, which syncs and takes a snapshot behind it
 	err := w.saveAcks()
 	if err != nil {
 		for _, r := range group {

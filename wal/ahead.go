@@ -19,18 +19,17 @@ func (w *writer) setAhead(allowed bool) {
 	w.ahead = allowed
 	w.l.mu.Lock()
 	defer w.l.mu.Unlock()
-	switch {
-	case !allowed:
+	if !allowed {
 		w.l.window = nil
-	case w.l.window == nil:
-		w.l.window = make(chan struct{})
-		fallthrough
-	default:
-		close(w.l.window)
+		return
 	}
+	if w.l.window == nil {
+		w.l.window = make(chan struct{})
+	}
+	close(w.l.window)
 }
 
-// syncGroup syncs what a group has written. If nothing else is written before the next group, large puts that wait, or come
+// syncGroup syncs what a group has written. If nobody writes or syncs anything else before the next group, large puts that wait, or come
 // meanwhile, are written ahead.
 func (w *writer) syncGroup(last bool) error {
 	if last && w.l.opts.Sync == SyncAlways {

@@ -30,7 +30,7 @@ type request struct {
 	taken bool          // in a group, written ahead, or told to lead: too late to withdraw
 	early bool          // written ahead
 	leads bool
-	group []*request // of a leader: those it writes together, itself first
+	group []*request // of a leader: those that end together, itself among them
 }
 
 var requests = sync.Pool{New: func() any { return new(request) }}

@@ -39,7 +39,7 @@ type writer struct {
 	ahead   bool     // whoever leads waits for a sync of the active segment, after its last write: see writeAhead
 }
 
-// withoutPen puts the pen down while f has the disk work. What others write meanwhile are acknowledgements.
+// withoutPen puts the pen down while f has the disk work. What others write meanwhile are acknowledgements, and large puts while ahead says so.
 func (w *writer) withoutPen(f func() error) error {
 	w.pen.Unlock()
 	defer w.pen.Lock()

@@ -63,6 +63,7 @@ type file struct {
 	size  int64             // as of the latest look
 	peak  int64             // greatest size seen with this content
 	mtime time.Time
+	age   time.Time // when the content was written last, as far as is known
 
 	handle  *os.File
 	used    *list.Element // of handle, in follower.opened
@@ -70,7 +71,8 @@ type file struct {
 	packing packing
 	sniffed bool // packing is known
 
-	queued   bool  // it is in follower.ready
+	queued   bool  // it is in follower.ready or follower.waiting
+	due      bool  // it is again when the batch is stored
 	adrift   bool  // it was not to be found when its turn came, and is looked for
 	round    int   // of its latest turn
 	need     int64 // bytes that a block must have so that an event fits; 0: the usual

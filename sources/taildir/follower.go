@@ -25,7 +25,7 @@ type follower struct {
 	files  map[int]*file
 	byID   map[fileID]*file
 	byHead map[mark]map[*file]struct{}
-	byStem map[string]map[*file]struct{}
+	byStem map[string]*kin
 	heads  map[int]int // how many files have a head of so many bytes
 	lastNo int
 
@@ -33,6 +33,7 @@ type follower struct {
 	unlinked []*file     // files that have lost their name
 	traced   int         // of these, how many were looked for by inode
 	starting bool        // this is the first look
+	stirred  bool        // names have come or gone since notifications were taken in
 
 	opened  *list.List // files with a handle; the one read last is in front
 	ready   []*file    // files that may have something new, in their order
@@ -68,7 +69,7 @@ func newFollower(s *source, out flow.Emitter) (_ *follower, err error) {
 	w := &follower{
 		src: s, log: s.log, out: out, now: time.Now(),
 		files: map[int]*file{}, byID: map[fileID]*file{},
-		byHead: map[mark]map[*file]struct{}{}, byStem: map[string]map[*file]struct{}{}, heads: map[int]int{},
+		byHead: map[mark]map[*file]struct{}{}, byStem: map[string]*kin{}, heads: map[int]int{},
 		opened: list.New(), starting: true, complaints: map[string]string{},
 	}
 	defer func() {
@@ -169,58 +170,28 @@ func (w *follower) round(ctx, work context.Context) error {
 	w.batch.begin(b, w.src.cfg.BatchSize)
 	w.rounds++
 	var again []*file
+	turns := 0
 	for len(w.ready) > 0 && !w.batch.full() {
 		f := w.ready[0]
 		w.ready = w.ready[1:]
+		if f.round != w.rounds && w.mustWait(f) {
+			w.waiting = append(w.waiting, f)
+			continue
+		}
 		f.queued = false
-		if f.round == w.rounds {
-			again = append(again, f) // its position moves when the batch is stored
-			continue
-		}
-		if w.mustWait(f) {
-			continue
-		}
-		f.round = w.rounds
-		if w.turn(f) {
+		turns++
+		if f.round == w.rounds || w.turn(f) {
+			f.due = true // again, when the batch is stored and its position has moved
 			again = append(again, f)
 		}
 	}
 	err := w.emit(ctx, work)
 	for _, f := range again {
+		f.due = false
 		w.enqueue(f)
 	}
-	w.release()
+	w.release(turns == 0)
 	return err
-}
-
-// enqueue lets f have a turn.
-func (w *follower) enqueue(f *file) {
-	if !f.queued {
-		f.queued = true
-		w.ready = append(w.ready, f)
-	}
-}
-
-// mustWait sets f aside as long as the former file of its name has something to
-// read, so that the lines of a log that is rotated stay in order.
-func (w *follower) mustWait(f *file) bool {
-	if f.before == nil {
-		return false
-	}
-	if b := f.before; (b.queued || b.round == w.rounds || b.adrift) && b.newer() && b.failing == "" {
-		w.waiting = append(w.waiting, f)
-		return true
-	}
-	f.before = nil
-	return false
-}
-
-// release gives those that were set aside another chance.
-func (w *follower) release() {
-	for _, f := range w.waiting {
-		w.enqueue(f)
-	}
-	w.waiting = w.waiting[:0]
 }
 
 // close stores the positions and gives up everything. It may be called when

@@ -85,6 +85,9 @@ func (w *follower) sweep() {
 	if soon := w.now.Add(sweepPause); w.nextSweep.Before(soon) {
 		w.nextSweep = soon
 	}
+	if w.stirred {
+		w.listen()
+	}
 }
 
 // lookDirectory lists a directory if it may have changed.
@@ -149,18 +152,35 @@ func (w *follower) hear() {
 	if w.watch == nil || len(w.ready) > 0 && w.now.Sub(w.lastHear) < busyHear && w.now.Before(w.nextSweep) {
 		return // busy: what came can wait
 	}
-	w.lastHear = w.now
-	lost := w.watch.Drain(w.heard)
-	if lost {
-		w.lastLost = w.now
-		for _, d := range w.dirs {
-			d.changed = true
-		}
-		w.nextSweep = w.now
+	w.listen()
+}
+
+// mostHears is how often notifications are taken in at once while names come and go.
+const mostHears = 20
+
+// listen takes in the notifications, until none tells that names come or go: a log may
+// be rotated at this moment, and what has a new name must be known before what has
+// taken its former one is read.
+func (w *follower) listen() {
+	if w.watch == nil {
+		return
 	}
-	if len(w.found)+len(w.unlinked) > 0 {
-		w.settle()
-		w.store.flush()
+	for range mostHears {
+		w.lastHear, w.stirred = w.now, false
+		if w.watch.Drain(w.heard) {
+			w.lastLost = w.now
+			for _, d := range w.dirs {
+				d.changed = true
+			}
+			w.nextSweep = w.now
+		}
+		if len(w.found)+len(w.unlinked) > 0 {
+			w.settle()
+			w.store.flush()
+		}
+		if !w.stirred {
+			break
+		}
 	}
 }
 

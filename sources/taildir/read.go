@@ -17,6 +17,7 @@ const slack = 4 << 10
 // turn reads a block of f and adds its events to the batch. It reports whether
 // there is likely to be more.
 func (w *follower) turn(f *file) (again bool) {
+	f.round = w.rounds
 	if f.twin != nil || f.empty || !f.alive() {
 		return false
 	}

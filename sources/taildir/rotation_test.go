@@ -314,6 +314,9 @@ func (r *rotating) mayRotate() bool {
 	return true
 }
 
+// stamp gives a file that was written the time of the history.
+func (r *rotating) stamp(path string) { r.must(os.Chtimes(path, time.Now(), time.Now())) }
+
 // did notes what happened.
 func (r *rotating) did(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
@@ -483,11 +486,39 @@ func (r *rotating) check() {
 	}
 	slices.Sort(lost)
 	slices.Sort(again)
+	r.checkOrder()
 	if len(lost) > 0 {
 		r.t.Errorf("%d of %d lines are lost: %.20q", len(lost), len(required), lost)
 	}
 	if len(again) > 0 {
 		r.t.Errorf("%d lines came again that were in the journal: %.20q", len(again), again)
+	}
+}
+
+// checkOrder requires that the lines of a log have come in their order, when they came first.
+func (r *rotating) checkOrder() {
+	if r.way.lossy || r.deaf {
+		return
+	}
+	for _, l := range r.logs {
+		place := make(map[string]int, len(l.lines))
+		for i, line := range l.lines {
+			place[line] = i
+		}
+		seen := make([]bool, len(l.lines))
+		latest := -1
+		for _, line := range r.order {
+			i, ok := place[line]
+			if !ok || seen[i] {
+				continue
+			}
+			seen[i] = true
+			if i < latest {
+				r.t.Errorf("line %d of %s came behind line %d", i, l.name, latest)
+				break
+			}
+			latest = i
+		}
 	}
 }
 

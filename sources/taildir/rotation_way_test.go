@@ -126,6 +126,7 @@ func (r *rotating) moveSteps(l *rotatedLog) []func() bool {
 			r.did("cut %s", log)
 			r.windows = append(r.windows, l.cut(r.size(to)))
 			r.must(os.Truncate(r.path(log), 0))
+			r.stamp(r.path(log))
 			r.told(log)
 			return true
 		})
@@ -183,6 +184,7 @@ func (r *rotating) touch(name string) bool {
 	}
 	r.did("create %s", name)
 	r.write(name, "")
+	r.stamp(r.path(name))
 	r.told(name)
 	return true
 }
@@ -223,6 +225,7 @@ func (r *rotating) copySteps(from, to string) (steps []func() bool) {
 			}
 			n, err := io.Copy(out, io.LimitReader(in, size))
 			r.must(err)
+			r.stamp(r.path(to))
 			r.told(to)
 			if all {
 				in.Close()
@@ -244,6 +247,7 @@ func (r *rotating) packSteps(from string) []func() bool {
 		_, err := out.Write(packed[:n])
 		r.must(err)
 		packed = packed[n:]
+		r.stamp(r.path(to))
 		r.told(to)
 	}
 	return []func() bool{
@@ -254,6 +258,7 @@ func (r *rotating) packSteps(from string) []func() bool {
 			var err error
 			out, err = os.OpenFile(r.path(to), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 			r.must(err)
+			r.stamp(r.path(to))
 			r.did("compress %s", from)
 			r.told(to)
 			return true
@@ -274,6 +279,9 @@ func (r *rotating) packSteps(from string) []func() bool {
 			}
 			write(len(packed))
 			out.Close()
+			info, err := os.Stat(r.path(from))
+			r.must(err)
+			r.must(os.Chtimes(r.path(to), info.ModTime(), info.ModTime())) // as logrotate does
 			r.did("compressed %s", from)
 			return true
 		},
@@ -312,6 +320,9 @@ func (l *rotatedLog) reopen() {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	l.r.must(err)
 	l.file = f
+	if l.r.size("logs/"+l.name) == 0 {
+		l.r.stamp(path)
+	}
 	l.r.did("open %s", l.name)
 	l.r.told("logs/" + l.name)
 }
@@ -356,6 +367,7 @@ func (l *rotatedLog) flush(block int) {
 	}
 	_, err := l.file.Write(l.text.Next(n))
 	l.r.must(err)
+	l.r.stamp(fmt.Sprintf("/proc/self/fd/%d", l.file.Fd()))
 	l.r.did("wrote %d bytes to what was opened as %s, up to line %d", n, l.name, len(l.lines)-1)
 	l.r.told(l.currentName())
 }

@@ -166,6 +166,7 @@ func (w *follower) renewWatch(d *directory, id fileID) {
 // foundName looks at a name that is not known and makes it a candidate. told is when
 // a notification of it came.
 func (w *follower) foundName(d *directory, name string, g *group, told time.Time) {
+	w.stirred = true
 	path := filepath.Join(d.path, name)
 	info, err := w.src.sys.stat(path)
 	switch {
@@ -206,7 +207,7 @@ func (w *follower) settle() {
 			w.decide(&some[i])
 		}
 	}
-	slices.SortStableFunc(w.ready[queued:], func(a, b *file) int { return a.mtime.Compare(b.mtime) })
+	slices.SortFunc(w.ready[queued:], compareAges)
 	lost := w.unlinked
 	w.unlinked, w.traced = nil, 0
 	w.letGo(lost)
@@ -347,7 +348,7 @@ func (w *follower) unlink(f *file) {
 	if !f.linked {
 		return
 	}
-	f.linked = false
+	f.linked, w.stirred = false, true
 	delete(f.dir.names, filepath.Base(f.path))
 	if !f.dir.trusted() {
 		f.dir.nextLook = w.now // nobody else tells what else has changed
@@ -429,6 +430,7 @@ func (w *follower) seen(f *file, info fs.FileInfo) {
 	size, mtime := info.Size(), info.ModTime()
 	changed := size != f.size || !mtime.Equal(f.mtime)
 	f.size, f.mtime = size, mtime
+	f.aged(mtime)
 	if f.twin != nil {
 		if changed || f.unchecked {
 			w.checkTwin(f)

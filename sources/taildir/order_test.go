@@ -1,0 +1,164 @@
+package taildir
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/flume-go/flume/internal/filewatch"
+)
+
+// TestOrderOfManyFiles: what rotation has made of a log is read to its end before what is younger, however many files
+// there are and in however many turns they are read. Programs that only have similar names do not wait for each other.
+func TestOrderOfManyFiles(t *testing.T) {
+	const each = 7 // lines of a file, of which two are read in a turn
+	past := time.Now().Add(-time.Hour).Truncate(time.Second)
+	for _, c := range []struct {
+		name  string
+		files []string // from the oldest
+		step  time.Duration
+		mixed bool // their lines come mixed
+	}{
+		{"numbers", []string{"app.log.10", "app.log.9", "app.log.2", "app.log.1", "app.log"}, time.Second, false},
+		{"numbers in one moment", []string{"app.log.10", "app.log.9", "app.log.2", "app.log.1", "app.log"}, 0, false},
+		{"a rotated file was touched", []string{"app.log.1", "app.log"}, -time.Second, false},
+		{"dates", []string{"app.log-20240130", "app.log-20240131", "app.log-20240201", "app.log"}, time.Second, false},
+		{"dates in one moment", []string{"app-2024-01-30.log", "app-2024-01-31.log", "app-2024-02-01.log", "app.log"}, 0, false},
+		{"an older date that was written later", []string{"app.log-20240201", "app.log-20240131"}, time.Second, false},
+		{"numbers inside", []string{"app.3.log", "app.2.log", "app.1.log", "app.log"}, 0, false},
+		{"former suffix", []string{"app.log.old", "app.log"}, 0, false},
+		{"several programs", []string{"worker-1.log", "worker-2.log", "worker-3.log", "worker.log"}, time.Second, true},
+		{"several logs", []string{"app.log", "other.log", "third.log"}, time.Second, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, "batchSize = 2", "maxBatchCount = 1", "filegroups.g1 = $DIR/.*log.*")
+			var want []string
+			for i, name := range c.files {
+				text, bodies := lines(name, 0, each)
+				r.write(name, text)
+				at := past.Add(time.Duration(i) * c.step)
+				r.must(os.Chtimes(r.path(name), at, at))
+				want = append(want, bodies...)
+			}
+			w := stepping(t, r)
+			turns(t, w)
+			got := r.out.bodies()
+			if inOrder := slices.Equal(got, want); inOrder == c.mixed {
+				t.Errorf("mixed is %t; events %q", !inOrder, got)
+			}
+			r.expect(want...)
+		})
+	}
+}
+
+// TestLogsInSeveralDirectories: logs of one name in several directories do not wait for each other; a log waits for
+// what was moved from its directory to another one, if no other log of its name is followed.
+func TestLogsInSeveralDirectories(t *testing.T) {
+	for _, both := range []bool{false, true} {
+		t.Run(fmt.Sprintf("both=%t", both), func(t *testing.T) {
+			r := newRig(t, "batchSize = 2", "maxBatchCount = 1", "filegroups = g1 g2", "filegroups.g1 = $DIR/a/.*", "filegroups.g2 = $DIR/b/.*")
+			r.must(os.Mkdir(r.path("a"), 0o700))
+			r.must(os.Mkdir(r.path("b"), 0o700))
+			var want []string
+			for _, name := range []string{"b/app.log.1", "a/app.log"} {
+				text, bodies := lines(name, 0, 5)
+				r.write(name, text)
+				want = append(want, bodies...)
+			}
+			if both {
+				r.write("b/app.log", "one\n")
+				want = append(want, "one")
+			}
+			w := stepping(t, r)
+			turns(t, w)
+			if got := r.out.bodies(); slices.Equal(got, want) == both {
+				t.Errorf("events %q", got)
+			}
+			r.expect(want...)
+		})
+	}
+}
+
+// TestFormerGrowsLate: the last line of a former log, of which nobody has told, is read before the first of the new
+// one, also when the former has been renamed more than once by then.
+func TestFormerGrowsLate(t *testing.T) {
+	r := newRig(t)
+	r.write("app.log", "first\n")
+	w := stepping(t, r)
+	turns(t, w)
+	r.expect("first")
+	d := w.dirs[0]
+	for _, names := range [][2]string{{"app.log", "app.log.1"}, {"app.log.1", "app.log.2"}} {
+		r.rename(names[0], names[1])
+		r.must(w.list(d))
+		w.settle()
+	}
+	turns(t, w)
+	r.write("app.log.2", "late\n")
+	r.write("app.log", "new\n")
+	w.foundName(d, "app.log", d.groups[0], noTime)
+	w.settle()
+	turns(t, w)
+	if got := r.out.bodies(); !slices.Equal(got, []string{"late", "new"}) {
+		t.Errorf("events %q", got)
+	}
+}
+
+// telling is notifications that come one by one.
+type telling struct {
+	changes []func() filewatch.Change
+}
+
+func (*telling) Add(string) error                         { return nil }
+func (*telling) Remove(string)                            {}
+func (*telling) Close() error                             { return nil }
+func (*telling) Wait(context.Context, time.Duration) bool { return true }
+
+func (n *telling) Drain(each func(filewatch.Change)) (lost bool) {
+	if len(n.changes) > 0 {
+		next := n.changes[0]
+		n.changes = n.changes[1:]
+		each(next())
+	}
+	return false
+}
+
+// TestToldWhileItMoves: a log is rotated while the source takes in notifications. Of a name that is no more by the time
+// that it is looked at, the next notification tells what has become, and that is read before what is younger.
+func TestToldWhileItMoves(t *testing.T) {
+	r := newRig(t)
+	w := stepping(t, r)
+	change := func(name string) filewatch.Change { return filewatch.Change{Path: r.path(name), Entry: true} }
+	w.watch = &telling{changes: []func() filewatch.Change{
+		func() filewatch.Change {
+			r.write("app.log.1", "old\n")
+			r.rename("app.log.1", "app.log.2") // before it is looked at
+			r.write("app.log", "new\n")
+			return change("app.log.1")
+		},
+		func() filewatch.Change { return change("app.log") },
+		func() filewatch.Change { return change("app.log.2") },
+	}}
+	w.hear()
+	turns(t, w)
+	if got := r.out.bodies(); !slices.Equal(got, []string{"old", "new"}) {
+		t.Errorf("events %q", got)
+	}
+}
+
+// TestWaitingForEachOther: files that wait for each other, since times of theirs were changed, are read all the same.
+func TestWaitingForEachOther(t *testing.T) {
+	r := newRig(t, "batchSize = 1", "maxBatchCount = 1")
+	r.write("app.log.1", "1\n1\n")
+	r.write("app.log.2", "2\n2\n")
+	w := stepping(t, r)
+	d := w.dirs[0]
+	younger, elder := d.names["app.log.1"], d.names["app.log.2"]
+	elder.age = younger.age.Add(time.Second)
+	younger.before = elder // it had this name before
+	turns(t, w)
+	r.expect("1", "1", "2", "2")
+}

@@ -32,7 +32,7 @@ func (w *follower) alike(head []byte, path string, id fileID) []*file {
 		}
 	}
 	if 0 < len(head) && len(head) < headBytes && own != filepath.Base(path) {
-		for f := range w.kinOf(own) {
+		for f := range w.byStem[own] {
 			switch { // of which path may have the beginning
 			case f.head.n <= len(head) || f.twin != nil:
 			case f.alive():
@@ -102,6 +102,30 @@ func (w *follower) withHead(head []byte) []*file {
 		}
 	}
 	return all
+}
+
+// setPath says where f was seen last, and keeps the index of stems.
+func (w *follower) setPath(f *file, path string) {
+	w.dropStem(f)
+	f.path, f.stem = path, stem(path)
+	f.named = kinNameOf(path, f.stem)
+	if w.byStem[f.stem] == nil {
+		w.byStem[f.stem] = map[*file]struct{}{}
+	}
+	w.byStem[f.stem][f] = struct{}{}
+	if f.queued || f.due || f.adrift {
+		w.join(f)
+	}
+}
+
+// dropStem takes f from the index of stems, and from the pending files of its log.
+func (w *follower) dropStem(f *file) {
+	w.part(f)
+	same := w.byStem[f.stem]
+	delete(same, f)
+	if len(same) == 0 {
+		delete(w.byStem, f.stem)
+	}
 }
 
 var (

@@ -21,6 +21,7 @@ type file struct {
 	origin fileID // the one that it had before it lost it
 	path   string // where it was seen last
 	stem   string // of path
+	named  kinName
 	was    string // the path before
 	label  string // value of the file header: the path that matched
 	group  *group
@@ -71,8 +72,11 @@ type file struct {
 	packing packing
 	sniffed bool // packing is known
 
-	queued   bool  // it is in follower.ready or follower.waiting
-	due      bool  // it is again when the batch is stored
+	queued   bool // it is in follower.ready or follower.waiting
+	due      bool // it is again when the batch is stored
+	kin      *kin // whose pending files it is among; nil: of none
+	home     logName
+	at       int   // in kin.pending
 	adrift   bool  // it was not to be found when its turn came, and is looked for
 	round    int   // of its latest turn
 	need     int64 // bytes that a block must have so that an event fits; 0: the usual

@@ -25,7 +25,8 @@ type follower struct {
 	files  map[int]*file
 	byID   map[fileID]*file
 	byHead map[mark]map[*file]struct{}
-	byStem map[string]*kin
+	byStem map[string]map[*file]struct{}
+	logs   map[logName]*kin
 	heads  map[int]int // how many files have a head of so many bytes
 	lastNo int
 
@@ -38,6 +39,8 @@ type follower struct {
 	opened  *list.List // files with a handle; the one read last is in front
 	ready   []*file    // files that may have something new, in their order
 	waiting []*file    // set aside until the file before them is read
+
+	searching bool // one of these waits for a file that is looked for
 
 	rounds int
 	batch  filling
@@ -69,7 +72,7 @@ func newFollower(s *source, out flow.Emitter) (_ *follower, err error) {
 	w := &follower{
 		src: s, log: s.log, out: out, now: time.Now(),
 		files: map[int]*file{}, byID: map[fileID]*file{},
-		byHead: map[mark]map[*file]struct{}{}, byStem: map[string]*kin{}, heads: map[int]int{},
+		byHead: map[mark]map[*file]struct{}{}, byStem: map[string]map[*file]struct{}{}, logs: map[logName]*kin{}, heads: map[int]int{},
 		opened: list.New(), starting: true, complaints: map[string]string{},
 	}
 	defer func() {

@@ -2,6 +2,7 @@ package taildir
 
 import (
 	"cmp"
+	"container/heap"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -9,47 +10,108 @@ import (
 	"time"
 )
 
-// kin is the files of one stem: a log, and what rotation has made of it.
+// kin is a log and what rotation has made of it.
 type kin struct {
-	files map[*file]struct{}
-	// pending are those that have or may have something to read. Some may have been
-	// read since they were entered.
-	pending map[*file]struct{}
+	// pending are those that may have something to read, the oldest first: a heap. Some may have
+	// been read since they were entered.
+	pending []*file
 }
 
-// kinOf returns the files of a stem.
-func (w *follower) kinOf(stem string) map[*file]struct{} {
-	if k := w.byStem[stem]; k != nil {
-		return k.files
+// logName is what a kin is known by.
+type logName struct {
+	dir  *directory // of the log itself
+	name string
+}
+
+// kinName is what the name of a file says of its place in its log.
+type kinName struct {
+	own     bool  // it is the log's own
+	rotated bool  // only rotation gives it
+	order   int64 // the greater, the younger among those that were rotated
+}
+
+// Len, Less, Swap, Push and Pop implement heap.Interface.
+func (k *kin) Len() int           { return len(k.pending) }
+func (k *kin) Less(i, j int) bool { return compareAges(k.pending[i], k.pending[j]) < 0 }
+
+func (k *kin) Swap(i, j int) {
+	k.pending[i], k.pending[j] = k.pending[j], k.pending[i]
+	k.pending[i].at, k.pending[j].at = i, j
+}
+
+func (k *kin) Push(x any) {
+	f, _ := x.(*file)
+	f.at = len(k.pending)
+	k.pending = append(k.pending, f)
+}
+
+func (k *kin) Pop() any {
+	last := len(k.pending) - 1
+	f := k.pending[last]
+	k.pending[last] = nil
+	k.pending = k.pending[:last]
+	return f
+}
+
+// join enters f among the pending files of its log, if it is of any.
+func (w *follower) join(f *file) {
+	if f.kin != nil || f.dir == nil || !f.named.own && !f.named.rotated {
+		return
 	}
-	return nil
-}
-
-// setPath says where f was seen last, and keeps the index of stems.
-func (w *follower) setPath(f *file, path string) {
-	w.dropStem(f)
-	f.path, f.stem = path, stem(path)
-	k := w.byStem[f.stem]
+	log := logName{w.homeOf(f), f.stem}
+	k := w.logs[log]
 	if k == nil {
-		k = &kin{files: map[*file]struct{}{}, pending: map[*file]struct{}{}}
-		w.byStem[f.stem] = k
+		k = &kin{}
+		w.logs[log] = k
 	}
-	k.files[f] = struct{}{}
-	if f.queued || f.due || f.adrift {
-		k.pending[f] = struct{}{}
-	}
+	f.kin, f.home = k, log
+	heap.Push(k, f)
 }
 
-// dropStem takes f from the index of stems.
-func (w *follower) dropStem(f *file) {
-	k := w.byStem[f.stem]
-	if k == nil {
-		return // it was in none
+// part takes f from the pending files of its log.
+func (w *follower) part(f *file) {
+	if f.kin == nil {
+		return
 	}
-	delete(k.files, f)
-	delete(k.pending, f)
-	if len(k.files) == 0 {
-		delete(w.byStem, f.stem)
+	heap.Remove(f.kin, f.at)
+	if len(f.kin.pending) == 0 {
+		delete(w.logs, f.home)
+	}
+	f.kin = nil
+}
+
+// homeOf returns the directory of the log that f is of: its own, unless only one other
+// has a log of that name. Some rotate into a directory for it.
+func (w *follower) homeOf(f *file) *directory {
+	if f.named.own || f.dir.names[f.stem] != nil {
+		return f.dir
+	}
+	var home *directory
+	for _, d := range w.dirs {
+		if d.names[f.stem] == nil {
+			continue
+		}
+		if home != nil {
+			return f.dir
+		}
+		home = d
+	}
+	if home == nil {
+		return f.dir
+	}
+	return home
+}
+
+// gather lets what stands in other directories wait with the log that f, which has its
+// own name, is now known to be.
+func (w *follower) gather(f *file) {
+	for _, d := range w.dirs {
+		if k := w.logs[logName{d, f.stem}]; k != nil && d != f.dir {
+			for _, b := range slices.Clone(k.pending) {
+				w.part(b)
+				w.join(b)
+			}
+		}
 	}
 }
 
@@ -62,26 +124,23 @@ func (w *follower) mustWait(f *file) bool {
 	}
 	if f.before != nil {
 		if w.awaited(f.before) {
+			w.searching = w.searching || f.before.adrift
 			return true
 		}
 		if f.size > 0 {
 			f.before = nil // whoever has begun the new file has ended the former
 		}
 	}
-	k := w.byStem[f.stem]
-	if k == nil {
-		return false
-	}
-	for b := range k.pending {
-		switch {
-		case b == f:
-		case !w.awaited(b):
-			if !b.queued && !b.due && !b.adrift {
-				delete(k.pending, b)
-			}
-		case w.sameLog(b, f) && compareAges(b, f) < 0:
+	for f.kin != nil {
+		oldest := f.kin.pending[0]
+		if oldest == f {
+			break
+		}
+		if w.awaited(oldest) {
+			w.searching = w.searching || oldest.adrift
 			return true
 		}
+		w.part(oldest)
 	}
 	return false
 }
@@ -94,17 +153,16 @@ func (w *follower) lookBefore(f *file) {
 	if f.before != nil {
 		w.lookLong(f.before)
 	}
-	k := w.byStem[f.stem]
-	if k == nil || len(k.files) == 1 {
+	if len(w.byStem[f.stem]) == 1 {
 		return
 	}
 	const most = 64 // of a log that is rotated often, those opened last
 	n := 0
 	for e := w.opened.Front(); e != nil && n < most; e = e.Next() {
-		b, _ := e.Value.(*file)
-		if n++; b != f && b.stem == f.stem && w.sameLog(b, f) {
+		if b, _ := e.Value.(*file); b != f && b.stem == f.stem {
 			w.lookLong(b)
 		}
+		n++
 	}
 }
 
@@ -131,124 +189,103 @@ func (w *follower) awaited(b *file) bool {
 	}
 }
 
-// sameLog reports whether two files of one stem are of one log: both have its own name or
-// one that only rotation gives, and no other directory has a log of that name.
-func (w *follower) sameLog(a, b *file) bool {
-	if !a.hasLogsName() && !a.isRotated() || !b.hasLogsName() && !b.isRotated() {
-		return false
-	}
-	if filepath.Dir(a.path) == filepath.Dir(b.path) {
-		return true
-	}
-	logs := 0
-	for _, d := range w.dirs {
-		if d.names[a.stem] != nil {
-			logs++
-		}
-	}
-	return logs <= 1
-}
-
-// hasLogsName reports whether f has no name that rotation gives.
-func (f *file) hasLogsName() bool { return filepath.Base(f.path) == f.stem }
-
-// isRotated reports whether f has a name that rotation gives for sure: with a date, a
-// point and a number, or something else behind the log's whole name. What else there is
-// may be one of several programs, as in worker-1.log.
-func (f *file) isRotated() bool {
-	number := f.rotationNumber()
-	return strings.HasPrefix(number, ".") || len(digitsOf(number)) >= dateDigits || strings.HasPrefix(filepath.Base(f.path), f.stem+".")
-}
-
 // dateDigits is how many digits at least a date has.
 const dateDigits = 6
 
-// rotationNumber returns what rotation has added to the name of f, but for its suffix.
-func (f *file) rotationNumber() string {
-	return rotationNumber.FindString(rotationSuffix.ReplaceAllString(filepath.Base(f.path), ""))
-}
-
-// digitsOf returns the digits of a number or date.
-func digitsOf(text string) string {
-	return strings.Map(func(r rune) rune {
+// kinNameOf returns what the name of a file of this stem says. A number in the middle may be that of
+// one of several programs, as in worker-1.log: rotation gives dates, a point and a number, or something behind
+// the log's whole name.
+func kinNameOf(path, stem string) kinName {
+	name := filepath.Base(path)
+	if name == stem {
+		return kinName{own: true}
+	}
+	number := rotationNumber.FindString(rotationSuffix.ReplaceAllString(name, ""))
+	digits := strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' {
 			return -1
 		}
 		return r
-	}, text)
+	}, number)
+	dated := len(digits) >= dateDigits
+	k := kinName{rotated: dated || strings.HasPrefix(number, ".") || strings.HasPrefix(name, stem+".")}
+	if n, err := strconv.ParseInt(digits, 10, 64); err == nil { // else it has none, or what nobody can compare
+		k.order = n
+		if !dated {
+			k.order = -n
+		}
+	}
+	return k
 }
 
 // compareAges compares two files of one log by when they were written, the oldest first:
-// the one that has the log's own name is the youngest, and the one that had it last is
-// the next. What rotation has renamed goes by the time of its last line. The clock of
-// file systems is coarse; in the same of its moments, names tell: app.log.2 is older
-// than app.log.1, and app.log-20240130 than app.log-20240131.
+// the one that has the log's own name is the youngest. What was rotated goes by the time
+// of its last line. The clock of file systems is coarse; in the same of its moments,
+// names tell: app.log.2 is older than app.log.1, and app.log-20240130 than
+// app.log-20240131.
 func compareAges(a, b *file) int {
-	return cmp.Or(cmp.Compare(a.rank(), b.rank()), a.age.Compare(b.age), cmp.Compare(a.order(), b.order()), cmp.Compare(a.no, b.no))
-}
-
-// rank is 0 for a file with a name that rotation gives, 2 for the one that has the log's
-// own name, and 1 for one that has lost it and has no other.
-func (f *file) rank() int {
-	switch {
-	case !f.hasLogsName():
-		return 0
-	case !f.linked:
-		return 1
-	default:
-		return 2
+	if own := a.named.own && a.linked; own != (b.named.own && b.linked) {
+		if own {
+			return 1
+		}
+		return -1
 	}
+	return cmp.Or(a.age.Compare(b.age), cmp.Compare(a.order(), b.order()), cmp.Compare(a.no, b.no))
 }
 
-// order is greater the younger a file is among those that were rotated, as far as its
-// name tells, or that of its copy if it has lost it.
+// order is that of the name, or of its copy's if f has lost it.
 func (f *file) order() int64 {
 	if !f.linked && len(f.copies) > 0 {
 		f = f.copies[0]
 	}
-	digits := digitsOf(f.rotationNumber())
-	n, err := strconv.ParseInt(digits, 10, 64)
-	switch {
-	case err != nil:
-		return 0 // it has none, or what nobody can compare
-	case len(digits) >= dateDigits:
-		return n
-	default:
-		return -n
-	}
+	return f.named.order
 }
 
 // aged takes in when f was written last. A packed file, or a copy that has taken the
 // place of a file, has the age of what it was made of.
 func (f *file) aged(mtime time.Time) {
-	if f.age.IsZero() || f.packing == plain && !f.copied {
-		f.age = mtime
+	if !f.age.IsZero() && (f.packing != plain || f.copied) || f.age.Equal(mtime) {
+		return
+	}
+	f.setAge(mtime)
+}
+
+func (f *file) setAge(t time.Time) {
+	f.age = t
+	f.reorder()
+}
+
+// reorder keeps the order of the pending files of f's log when its age, or whether it is
+// linked, has changed.
+func (f *file) reorder() {
+	if f.kin != nil {
+		heap.Fix(f.kin, f.at)
 	}
 }
 
 // enqueue lets f have a turn.
 func (w *follower) enqueue(f *file) {
-	if f.queued {
-		return
+	if !f.queued {
+		f.queued = true
+		w.ready = append(w.ready, f)
 	}
-	f.queued = true
-	w.ready = append(w.ready, f)
-	if k := w.byStem[f.stem]; k != nil {
-		k.pending[f] = struct{}{}
-	}
+	w.join(f)
 }
 
-// release gives those that were set aside another chance, the oldest first. stuck says
-// that nothing else had a turn: should the oldest not wait for what is looked for, then
-// it waits for a younger one of which it is not known that it is younger.
+// oldestFirst is the order in which files of different logs, too, have their turns.
+func oldestFirst(a, b *file) int { return cmp.Or(a.age.Compare(b.age), compareAges(a, b)) }
+
+// release gives those that were set aside another chance. stuck says that nothing else
+// had a turn: if they do not wait for what is looked for, then some wait for each other,
+// as a former file that was touched meanwhile is younger than its successor.
 func (w *follower) release(stuck bool) {
-	if len(w.waiting) == 0 {
-		return
+	if stuck && !w.searching {
+		for _, f := range w.waiting {
+			f.before = nil
+		}
 	}
-	slices.SortFunc(w.waiting, compareAges)
-	if f := w.waiting[0]; stuck && f.before != nil && !f.before.adrift {
-		f.before = nil
-	}
+	w.searching = false
+	slices.SortFunc(w.waiting, oldestFirst)
 	w.ready = append(w.ready, w.waiting...)
 	clear(w.waiting)
 	w.waiting = w.waiting[:0]

@@ -54,27 +54,51 @@ func TestOrderOfManyFiles(t *testing.T) {
 	}
 }
 
+// TestManyFilesOfOneLog: what waits is not looked at over and over, however many files a log has.
+func TestManyFilesOfOneLog(t *testing.T) {
+	const many = 1500
+	r := newRig(t, "batchSize = 10", "maxOpenFiles = 100")
+	var want []string
+	for i := many; i > 0; i-- {
+		r.write(fmt.Sprintf("app.log.%d", i), fmt.Sprintf("%d\n", i))
+		want = append(want, fmt.Sprint(i))
+	}
+	w := stepping(t, r)
+	turns(t, w)
+	if got := r.out.bodies(); !slices.Equal(got, want) {
+		t.Errorf("%d of %d lines came, or not in their order", len(got), many)
+	}
+	if w.rounds > many/10+many/100 {
+		t.Errorf("%d lines took %d rounds, with batches of 10", many, w.rounds)
+	}
+	if len(w.logs) > 1 || len(w.logs[logName{w.dirs[0], "app.log"}].pending) > 1 {
+		t.Errorf("files are pending that are read: %d", len(w.logs))
+	}
+}
+
 // TestLogsInSeveralDirectories: logs of one name in several directories do not wait for each other; a log waits for
 // what was moved from its directory to another one, if no other log of its name is followed.
 func TestLogsInSeveralDirectories(t *testing.T) {
-	for _, both := range []bool{false, true} {
-		t.Run(fmt.Sprintf("both=%t", both), func(t *testing.T) {
-			r := newRig(t, "batchSize = 2", "maxBatchCount = 1", "filegroups = g1 g2", "filegroups.g1 = $DIR/a/.*", "filegroups.g2 = $DIR/b/.*")
-			r.must(os.Mkdir(r.path("a"), 0o700))
-			r.must(os.Mkdir(r.path("b"), 0o700))
+	for _, also := range []string{"", "b/app.log", "c/app.log"} {
+		t.Run("also="+also, func(t *testing.T) {
+			r := newRig(t, "batchSize = 2", "maxBatchCount = 1", "filegroups = g1 g2 g3",
+				"filegroups.g1 = $DIR/a/.*", "filegroups.g2 = $DIR/b/.*", "filegroups.g3 = $DIR/c/.*")
+			for _, name := range []string{"a", "b", "c"} {
+				r.must(os.Mkdir(r.path(name), 0o700))
+			}
 			var want []string
 			for _, name := range []string{"b/app.log.1", "a/app.log"} {
 				text, bodies := lines(name, 0, 5)
 				r.write(name, text)
 				want = append(want, bodies...)
 			}
-			if both {
-				r.write("b/app.log", "one\n")
+			if also != "" {
+				r.write(also, "one\n")
 				want = append(want, "one")
 			}
 			w := stepping(t, r)
 			turns(t, w)
-			if got := r.out.bodies(); slices.Equal(got, want) == both {
+			if got := r.out.bodies(); slices.Equal(got, want) == (also != "") {
 				t.Errorf("events %q", got)
 			}
 			r.expect(want...)
@@ -146,6 +170,22 @@ func TestToldWhileItMoves(t *testing.T) {
 	turns(t, w)
 	if got := r.out.bodies(); !slices.Equal(got, []string{"old", "new"}) {
 		t.Errorf("events %q", got)
+	}
+}
+
+// TestOldestIsForgotten: nobody waits for a file that is known no more.
+func TestOldestIsForgotten(t *testing.T) {
+	r := newRig(t)
+	r.write("app.log.1", "old\n")
+	r.write("app.log", "new\n")
+	w := stepping(t, r)
+	names := w.dirs[0].names
+	if !w.mustWait(names["app.log"]) {
+		t.Error("a log does not wait for what it was before")
+	}
+	w.forget(names["app.log.1"])
+	if w.mustWait(names["app.log"]) {
+		t.Error("a log waits for a file that nobody knows any more")
 	}
 }
 

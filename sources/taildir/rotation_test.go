@@ -495,9 +495,10 @@ func (r *rotating) check() {
 	}
 }
 
-// checkOrder requires that the lines of a log have come in their order, when they came first.
+// checkOrder requires that the lines of a log have come in their order, when they came first. Copies that are made
+// while the source is down have a time that says nothing of when their lines were written.
 func (r *rotating) checkOrder() {
-	if r.way.lossy || r.deaf {
+	if r.way.lossy || r.deaf || r.way.tmp && r.figures.kills+r.figures.stops > 0 {
 		return
 	}
 	for _, l := range r.logs {

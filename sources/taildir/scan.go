@@ -207,7 +207,7 @@ func (w *follower) settle() {
 			w.decide(&some[i])
 		}
 	}
-	slices.SortFunc(w.ready[queued:], compareAges)
+	slices.SortFunc(w.ready[queued:], oldestFirst)
 	lost := w.unlinked
 	w.unlinked, w.traced = nil, 0
 	w.letGo(lost)
@@ -298,8 +298,8 @@ func (w *follower) recognised(f *file, c *candidate) (known, replaced bool) {
 		return false, true
 	}
 	p, ok := w.recognise(f, h, info, true)
-	if !ok {
-		return false, false
+	if !ok || f.twin != nil && f.pos > 0 && p != plain {
+		return false, false // what is packed has the inode that a plain copy had
 	}
 	if f.head.n == 0 && f.path != c.path && !related(f.path, c.path) {
 		return false, false // nothing is known of the content, and inodes are used again
@@ -322,13 +322,16 @@ func (w *follower) link(f *file, c *candidate) {
 	if moved {
 		f.was = f.path
 	}
-	w.setPath(f, c.path)
 	f.dir, f.group, f.label = c.dir, c.group, c.path
 	f.linked, f.missing, f.adrift = true, time.Time{}, false
+	w.setPath(f, c.path)
 	if c.told.After(f.told) {
 		f.told = c.told
 	}
 	c.dir.names[c.name] = f
+	if f.named.own && len(w.dirs) > 1 {
+		w.gather(f)
+	}
 	w.recovered(c.path)
 	if f.left && f.torn.IsZero() {
 		f.size, f.mtime = c.info.Size(), c.info.ModTime() // which say nothing yet
@@ -349,6 +352,7 @@ func (w *follower) unlink(f *file) {
 		return
 	}
 	f.linked, w.stirred = false, true
+	f.reorder()
 	delete(f.dir.names, filepath.Base(f.path))
 	if !f.dir.trusted() {
 		f.dir.nextLook = w.now // nobody else tells what else has changed

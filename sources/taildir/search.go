@@ -296,7 +296,7 @@ func (w *follower) bequeath(f *file) bool {
 	heir.short = heir.packing == plain && heir.size < f.pos
 	end := heir.place
 	if !f.age.IsZero() {
-		heir.age = f.age // a copy's own time is that of the copying
+		heir.setAge(f.age) // a copy's own time is that of the copying
 	}
 	heir.pos, heir.anchor, heir.older = f.pos, f.anchor, f.older
 	if heir.short {

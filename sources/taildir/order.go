@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/heap"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -189,8 +190,9 @@ func (w *follower) awaited(b *file) bool {
 	}
 }
 
-// dateDigits is how many digits at least a date has.
-const dateDigits = 6
+// dateShape is the digits of a date that begins with a year, or of the seconds since 1970, with what may be behind
+// them. Others of the same length may be the number of a process or a job.
+var dateShape = regexp.MustCompile(`^(?:(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:$|(?:0[1-9]|[12]\d|3[01])\d*)|1\d{9,})$`)
 
 // kinNameOf returns what the name of a file of this stem says. A number in the middle may be that of
 // one of several programs, as in worker-1.log: rotation gives dates, a point and a number, or something behind
@@ -207,7 +209,7 @@ func kinNameOf(path, stem string) kinName {
 		}
 		return r
 	}, number)
-	dated := len(digits) >= dateDigits
+	dated := dateShape.MatchString(digits)
 	k := kinName{rotated: dated || strings.HasPrefix(number, ".") || strings.HasPrefix(name, stem+".")}
 	if n, err := strconv.ParseInt(digits, 10, 64); err == nil { // else it has none, or what nobody can compare
 		k.order = n

@@ -35,6 +35,7 @@ type follower struct {
 	traced   int         // of these, how many were looked for by inode
 	starting bool        // this is the first look
 	stirred  bool        // names have come or gone since notifications were taken in
+	hearing  bool        // if so, then they are taken in once more at once
 
 	opened  *list.List // files with a handle; the one read last is in front
 	ready   []*file    // files that may have something new, in their order

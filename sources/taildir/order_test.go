@@ -177,6 +177,49 @@ func TestToldWhileItMoves(t *testing.T) {
 	}
 }
 
+// TestToldOfItsNewDirectoryLater: a file that is not open and was moved to another directory has not vanished when the
+// notification of its new name comes next.
+func TestToldOfItsNewDirectoryLater(t *testing.T) {
+	r := newRig(t, "filegroups = g1 g2", "filegroups.g1 = $DIR/logs/.*", "filegroups.g2 = $DIR/old/.*")
+	r.must(os.Mkdir(r.path("logs"), 0o700))
+	r.must(os.Mkdir(r.path("old"), 0o700))
+	r.write("logs/app.log", "first\n")
+	w := stepping(t, r)
+	turns(t, w)
+	f := w.dirs[0].names["app.log"]
+	r.write("logs/app.log", "second\n")
+	w.look(f)
+	w.shut(f)
+	change := func(name string) filewatch.Change { return filewatch.Change{Path: r.path(name), Entry: true} }
+	w.watch = &telling{changes: []func() filewatch.Change{
+		func() filewatch.Change {
+			r.rename("logs/app.log", "old/app.log.1")
+			r.write("logs/app.log", "third\n")
+			return change("logs/app.log")
+		},
+		func() filewatch.Change { return change("old/app.log.1") },
+	}}
+	w.hear()
+	turns(t, w)
+	if got := r.out.bodies(); !slices.Equal(got, []string{"first", "second", "third"}) {
+		t.Errorf("events %q", got)
+	}
+	if r.log.has("vanished") || w.files[f.no] != f {
+		t.Errorf("a file that was moved is taken for one that has vanished:\n%s", r.log)
+	}
+	// What has vanished is told all the same.
+	r.write("logs/app.log", "fourth\n")
+	f = w.dirs[0].names["app.log"]
+	w.look(f)
+	w.shut(f)
+	r.remove("logs/app.log")
+	w.watch = &telling{changes: []func() filewatch.Change{func() filewatch.Change { return change("logs/app.log") }}}
+	w.hear()
+	if !r.log.has("vanished") || len(w.unlinked) > 0 {
+		t.Errorf("a file that has vanished is not told:\n%s", r.log)
+	}
+}
+
 // TestOldestIsForgotten: nobody waits for a file that is known no more.
 func TestOldestIsForgotten(t *testing.T) {
 	r := newRig(t)

@@ -77,7 +77,9 @@ func (w *follower) sweep() {
 			behind += max(f.size-f.pos, 0)
 		}
 	}
+	w.hearing = w.watch != nil
 	w.settle()
+	w.hearing = false
 	w.expire()
 	w.src.count.behind.Set(behind)
 	w.src.count.followed.Set(int64(w.followed()))
@@ -85,7 +87,7 @@ func (w *follower) sweep() {
 	if soon := w.now.Add(sweepPause); w.nextSweep.Before(soon) {
 		w.nextSweep = soon
 	}
-	if w.stirred {
+	if w.stirred || len(w.unlinked) > 0 {
 		w.listen()
 	}
 }
@@ -165,8 +167,9 @@ func (w *follower) listen() {
 	if w.watch == nil {
 		return
 	}
-	for range mostHears {
-		w.lastHear, w.stirred = w.now, false
+	defer func() { w.hearing = false }()
+	for i := range mostHears {
+		w.lastHear, w.stirred, w.hearing = w.now, false, i < mostHears-1
 		if w.watch.Drain(w.heard) {
 			w.lastLost = w.now
 			for _, d := range w.dirs {

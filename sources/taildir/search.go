@@ -253,6 +253,10 @@ func (w *follower) gone(f *file) {
 	if f.linked || f.handle != nil || w.files[f.no] != f {
 		return
 	}
+	if w.hearing && w.stirred {
+		w.unlinked = append(w.unlinked, f) // the notifications that come next may tell where it is
+		return
+	}
 	f.adrift = false
 	w.loseID(f)
 	if unread := f.peak - f.pos; unread > 0 && f.missing.IsZero() {

@@ -102,12 +102,64 @@ func TestLogsInSeveralDirectories(t *testing.T) {
 			}
 			w := stepping(t, r)
 			turns(t, w)
-			if got := r.out.bodies(); slices.Equal(got, want) == (also != "") {
+			got := r.out.bodies()
+			if slices.Equal(got, want) == (also != "") {
 				t.Errorf("events %q", got)
+			}
+			if also == "c/app.log" && slices.Index(got, "one") > len(want)/2 {
+				t.Errorf("a log of a third directory has waited: events %q", got)
 			}
 			r.expect(want...)
 		})
 	}
+}
+
+// TestLogAppearsLater: what was rotated into another directory is found before the log that it was.
+func TestLogAppearsLater(t *testing.T) {
+	r := newRig(t, "filegroups = g1 g2", "filegroups.g1 = $DIR/logs/.*", "filegroups.g2 = $DIR/old/.*")
+	r.must(os.Mkdir(r.path("logs"), 0o700))
+	r.must(os.Mkdir(r.path("old"), 0o700))
+	r.write("old/app.log.1", "old\n")
+	w := stepping(t, r)
+	r.write("logs/app.log", "new\n")
+	for _, d := range w.dirs {
+		r.must(w.list(d))
+	}
+	w.settle()
+	for _, d := range w.dirs {
+		if f := d.names["app.log"]; f != nil && !w.mustWait(f) {
+			t.Error("a log does not wait for what it was before")
+		}
+	}
+	turns(t, w)
+	r.expect("old", "new")
+}
+
+// TestPackedWithACopysInode: a packed file that has the inode of a plain copy, of which only the first bytes had been
+// seen, is not that copy.
+func TestPackedWithACopysInode(t *testing.T) {
+	r := newRig(t, "compressedFiles = read")
+	r.write("app.log", "app 1\n")
+	r.write("app.log.1", "app")
+	w := stepping(t, r)
+	turns(t, w)
+	r.expect("app 1")
+	d := w.dirs[0]
+	twin := d.names["app.log.1"]
+	if twin == nil || twin.twin == nil || twin.pos != 3 {
+		t.Fatalf("the beginning of a log is not known as its copy: %+v", twin)
+	}
+	r.write("app.log.2.gz", string(packText([]byte("app 0\n"), true)))
+	r.remove("app.log.1")
+	info, err := os.Stat(r.path("app.log.2.gz"))
+	r.must(err)
+	w.unlink(twin)
+	w.unlinked = nil
+	w.setID(twin, idOf(info, r.path("app.log.2.gz")))
+	r.must(w.list(d))
+	w.settle()
+	turns(t, w)
+	r.expect("app 0")
 }
 
 // TestFormerGrowsLate: the last line of a former log, of which nobody has told, is read before the first of the new

@@ -18,12 +18,12 @@ type fileID struct{ dev, ino uint64 }
 type file struct {
 	no     int
 	id     fileID
-	origin fileID // the one that it had before it lost it
-	path   string // where it was seen last
-	stem   string // of path
-	named  kinName
-	was    string // the path before
-	label  string // value of the file header: the path that matched
+	origin fileID  // the one that it had before it lost it
+	path   string  // where it was seen last
+	stem   string  // of path
+	named  kinName // what path says of its place in its log
+	was    string  // the path before
+	label  string  // value of the file header: the path that matched
 	group  *group
 	dir    *directory // of path; nil if path is in no group's directory
 
@@ -72,16 +72,16 @@ type file struct {
 	packing packing
 	sniffed bool // packing is known
 
-	queued   bool // it is in follower.ready or follower.waiting
-	due      bool // it is again when the batch is stored
-	kin      *kin // whose pending files it is among; nil: of none
-	home     logName
-	at       int   // in kin.pending
-	adrift   bool  // it was not to be found when its turn came, and is looked for
-	round    int   // of its latest turn
-	need     int64 // bytes that a block must have so that an event fits; 0: the usual
-	greedy   bool  // there was more than was asked for
-	searched int64 // up to here there is no end of the event at the position; 0: not known
+	queued   bool    // it is in follower.ready or follower.waiting
+	due      bool    // it is again when the batch is stored
+	kin      *kin    // whose pending files it is among; nil: of none
+	home     logName // of kin
+	at       int     // in kin.pending
+	adrift   bool    // it was not to be found when its turn came, and is looked for
+	round    int     // of its latest turn
+	need     int64   // bytes that a block must have so that an event fits; 0: the usual
+	greedy   bool    // there was more than was asked for
+	searched int64   // up to here there is no end of the event at the position; 0: not known
 	ending   ending
 	closing  bool // this turn is the last before it is closed
 

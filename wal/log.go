@@ -216,6 +216,13 @@ func (l *Log) Stats() Stats {
 	return s
 }
 
+// Cached returns how many bytes of what was not read yet are in memory, and whether that is all of it.
+func (l *Log) Cached() (bytes int64, all bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cache.bytes, !l.cache.broken
+}
+
 // background syncs what was written without, writes checkpoints and prepares segments.
 func (l *Log) background(ctx context.Context) {
 	syncs := time.NewTicker(l.opts.SyncDelay)

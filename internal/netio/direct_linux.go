@@ -119,16 +119,22 @@ func (t *transfer) write(fd uintptr) bool {
 	return true
 }
 
-// readNow reads once from a socket that does not block.
-func readNow(fd uintptr, p []byte) (int, error) {
-	p = p[:min(len(p), mostAtOnce)]
+// readNow reads what there is from a socket that does not block, up to len(p) bytes.
+func readNow(fd uintptr, p []byte) (n int, err error) {
 	for {
-		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+		part := p[n:min(len(p), n+mostAtOnce)]
+		got, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(part))), uintptr(len(part)))
 		switch errno {
 		case 0:
-			return int(n), nil
+			n += int(got)
+			if int(got) < mostAtOnce || n == len(p) {
+				return n, nil
+			}
 		case syscall.EINTR:
 		default:
+			if n > 0 {
+				return n, nil // the next call meets it again
+			}
 			return 0, errno
 		}
 	}

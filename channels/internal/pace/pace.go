@@ -6,9 +6,9 @@
 // on lines from sockets to a file, a queue 50 MB deep costs twice the processor
 // time of one of a few MB, and brings nothing.
 //
-// So a put, once stored, lets the sink go first when a certain size is ready, for a
-// moment. A sink that does not take in that time is slow for reasons of its own;
-// then the capacity is what is wanted, and nobody is held up until its next take.
+// So a put, once stored, lets the sink go first when a certain size is ready in
+// memory, for a moment. A sink that does not take in that time is slow for reasons of
+// its own; then the capacity is what is wanted, and nobody is held up until its next take.
 package pace
 
 import (

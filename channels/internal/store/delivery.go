@@ -180,6 +180,8 @@ func (o *opened) begin(d *delivery, limit int) error {
 		attempts++ // Flume's sinks ask for events until there are none
 	}
 	o.counters.TakeAttempt.Add(attempts)
+	ready, _ := o.log.Cached()
+	o.pacer.Took(ready)
 	if o.stored > o.inFlight {
 		o.takers.AnswerFirst() // there is more
 	}

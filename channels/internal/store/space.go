@@ -24,6 +24,9 @@ func (o *opened) put(ctx context.Context, b *event.Batch) error {
 	}
 	for {
 		err := o.write(b, n)
+		if err == nil {
+			o.pace()
+		}
 		if !errors.Is(err, wal.ErrNoSpace) {
 			return err
 		}
@@ -100,6 +103,15 @@ func (o *opened) waitForDisk(ctx context.Context, until time.Time, full error) e
 		return flow.ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// pace lets the sink go first after a put, as long as it takes from memory: once it has to read from the disk it is far behind anyway.
+func (o *opened) pace() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if ready, all := o.log.Cached(); all && !o.closed {
+		o.pacer.Hold(&o.mu, ready)
 	}
 }
 

@@ -31,6 +31,7 @@ import (
 
 	"github.com/flume-go/flume/channels/internal/counters"
 	"github.com/flume-go/flume/channels/internal/line"
+	"github.com/flume-go/flume/channels/internal/pace"
 	"github.com/flume-go/flume/event"
 	"github.com/flume-go/flume/flow"
 	"github.com/flume-go/flume/wal"
@@ -78,8 +79,9 @@ type opened struct {
 	returned   []part        // given back, sorted
 	waiting    int           // events in returned
 	deliveries map[*delivery]struct{}
-	arrivals   uint64    // grows with everything that can be taken
-	unread     time.Time // when the oldest event in the log that was never taken was put, or a little before
+	arrivals   uint64     // grows with everything that can be taken
+	unread     time.Time  // when the oldest event in the log that was never taken was put, or a little before
+	pacer      pace.Pacer // for puts that are through
 	putters    line.Line[int]
 	takers     line.Line[int]
 	last       flow.Stats // at Close
@@ -158,6 +160,7 @@ func (o *opened) shut() bool {
 	o.last.InFlight = 0
 	o.closed = true
 	close(o.closing)
+	o.pacer.End()
 	o.putters.AnswerAll(flow.ErrClosed)
 	o.takers.AnswerAll(flow.ErrClosed)
 	for _, p := range o.returned {

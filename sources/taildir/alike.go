@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
+	"iter"
 	"maps"
+	"math"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -24,7 +26,7 @@ const mostAlike = 16
 func (w *follower) alike(head []byte, path string, id fileID) []*file {
 	var gone, there []*file
 	own := stem(path)
-	for _, f := range w.withHead(head) {
+	for f := range w.withHead(head) {
 		if !f.alive() {
 			gone = append(gone, f)
 		} else if f.concerns(own, id) {
@@ -32,7 +34,7 @@ func (w *follower) alike(head []byte, path string, id fileID) []*file {
 		}
 	}
 	if 0 < len(head) && len(head) < headBytes && own != filepath.Base(path) {
-		for f := range w.byStem[own] {
+		for f := range w.byStem.of[own].some(len(filepath.Base(path))) {
 			switch { // of which path may have the beginning
 			case f.head.n <= len(head) || f.twin != nil:
 			case f.alive():
@@ -83,36 +85,35 @@ func (w *follower) justBegun(head []byte, own string) (all []*file) {
 	return all
 }
 
-// withHead returns the files, copies apart, whose content begins like head.
-func (w *follower) withHead(head []byte) []*file {
-	var all []*file
-	h, done := sha256.New(), 0 // each byte is hashed once, for all lengths
-	for _, n := range slices.Sorted(maps.Keys(w.heads)) {
-		if n > len(head) {
-			break
-		}
-		h.Write(head[done:n]) // never fails
-		done = n
-		m := mark{n: n}
-		copy(m.sum[:], h.Sum(nil))
-		for f := range w.byHead[m] {
-			if f.twin == nil {
-				all = append(all, f)
+// withHead returns files, copies apart, whose content begins like head. If very many do, some of those that are where they were
+// are left out.
+func (w *follower) withHead(head []byte) iter.Seq[*file] {
+	return func(yield func(*file) bool) {
+		h, done := sha256.New(), 0 // each byte is hashed once, for all lengths
+		for _, n := range slices.Sorted(maps.Keys(w.heads)) {
+			if n > len(head) {
+				return
+			}
+			h.Write(head[done:n]) // never fails
+			done = n
+			m := mark{n: n}
+			copy(m.sum[:], h.Sum(nil))
+			for f := range w.byHead.of[m].some(math.MaxInt) {
+				if f.twin == nil && !yield(f) {
+					return
+				}
 			}
 		}
 	}
-	return all
 }
 
-// setPath says where f was seen last, and keeps the index of stems.
+// setPath says where f was seen last, and keeps the indexes.
 func (w *follower) setPath(f *file, path string) {
 	w.dropStem(f)
 	f.path, f.stem = path, stem(path)
 	f.named = kinNameOf(path, f.stem)
-	if w.byStem[f.stem] == nil {
-		w.byStem[f.stem] = map[*file]struct{}{}
-	}
-	w.byStem[f.stem][f] = struct{}{}
+	w.classify(f)
+	w.byStem.enter(f.stem, f)
 	if f.queued || f.due || f.adrift {
 		w.join(f)
 	}
@@ -121,11 +122,7 @@ func (w *follower) setPath(f *file, path string) {
 // dropStem takes f from the index of stems, and from the pending files of its log.
 func (w *follower) dropStem(f *file) {
 	w.part(f)
-	same := w.byStem[f.stem]
-	delete(same, f)
-	if len(same) == 0 {
-		delete(w.byStem, f.stem)
-	}
+	w.byStem.leave(f.stem, f)
 }
 
 var (

@@ -22,6 +22,8 @@ type file struct {
 	path   string  // where it was seen last
 	stem   string  // of path
 	named  kinName // what path says of its place in its log
+	class  int     // length of the names among which the indexes have it
+	spots  [2]int  // where they have it there, from 1 on; 0: nowhere
 	was    string  // the path before
 	label  string  // value of the file header: the path that matched
 	group  *group

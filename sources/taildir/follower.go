@@ -24,8 +24,8 @@ type follower struct {
 	dirs   []*directory
 	files  map[int]*file
 	byID   map[fileID]*file
-	byHead map[mark]map[*file]struct{}
-	byStem map[string]map[*file]struct{}
+	byHead indexes[mark]
+	byStem indexes[string]
 	logs   map[logName]*kin
 	heads  map[int]int // how many files have a head of so many bytes
 	lastNo int
@@ -73,7 +73,7 @@ func newFollower(s *source, out flow.Emitter) (_ *follower, err error) {
 	w := &follower{
 		src: s, log: s.log, out: out, now: time.Now(),
 		files: map[int]*file{}, byID: map[fileID]*file{},
-		byHead: map[mark]map[*file]struct{}{}, byStem: map[string]map[*file]struct{}{}, logs: map[logName]*kin{}, heads: map[int]int{},
+		byHead: newIndexes[mark](0), byStem: newIndexes[string](1), logs: map[logName]*kin{}, heads: map[int]int{},
 		opened: list.New(), starting: true, complaints: map[string]string{},
 	}
 	defer func() {
@@ -298,12 +298,7 @@ func (w *follower) loseID(f *file) {
 // setHead sets the head of f and keeps the index of heads.
 func (w *follower) setHead(f *file, m mark) {
 	if old := f.head; old.n > 0 {
-		if same := w.byHead[old]; same != nil {
-			delete(same, f)
-			if len(same) == 0 {
-				delete(w.byHead, old)
-			}
-		}
+		w.byHead.leave(old, f)
 		if w.heads[old.n]--; w.heads[old.n] <= 0 {
 			delete(w.heads, old.n)
 		}
@@ -312,10 +307,7 @@ func (w *follower) setHead(f *file, m mark) {
 	if m.n == 0 {
 		return
 	}
-	if w.byHead[m] == nil {
-		w.byHead[m] = map[*file]struct{}{}
-	}
-	w.byHead[m][f] = struct{}{}
+	w.byHead.enter(m, f)
 	w.heads[m.n]++
 }
 

@@ -154,8 +154,8 @@ func (w *follower) lookBefore(f *file) {
 	if f.before != nil {
 		w.lookLong(f.before)
 	}
-	if len(w.byStem[f.stem]) == 1 {
-		return
+	if f.kin == nil || w.byStem.of[f.stem].n == 1 {
+		return // it waits for none of them
 	}
 	const most = 64 // of a log that is rotated often, those opened last
 	n := 0

@@ -351,7 +351,8 @@ func (w *follower) unlink(f *file) {
 	if !f.linked {
 		return
 	}
-	f.linked, w.stirred = false, true
+	w.stirred = true
+	w.setLinked(f, false)
 	f.reorder()
 	delete(f.dir.names, filepath.Base(f.path))
 	if !f.dir.trusted() {

@@ -330,7 +330,7 @@ func (w *follower) stillCopy(t *file) bool {
 	}
 	t.twin.remember(place{pos: t.pos, anchor: t.anchor}) // it may have been compressed
 	if t.linked {
-		t.linked = false
+		w.setLinked(t, false)
 		delete(t.dir.names, filepath.Base(t.path))
 		w.foundName(t.dir, filepath.Base(t.path), t.group, t.told)
 	}

@@ -119,23 +119,29 @@ func (t *transfer) write(fd uintptr) bool {
 	return true
 }
 
-// readNow reads what there is from a socket that does not block, up to len(p) bytes.
-func readNow(fd uintptr, p []byte) (n int, err error) {
+// readNow reads what there is from a socket that does not block, up to len(p) bytes. With an error there may be some as well: a
+// socket tells of a reset once, and says afterwards that its input has ended.
+func readNow(fd uintptr, p []byte) (n int, err error) { return readParts(fd, p, mostAtOnce) }
+
+// readParts is readNow with calls for at most so many bytes.
+func readParts(fd uintptr, p []byte, most int) (n int, err error) {
 	for {
-		part := p[n:min(len(p), n+mostAtOnce)]
+		part := p[n:min(len(p), n+most)]
 		got, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(part))), uintptr(len(part)))
 		switch errno {
 		case 0:
 			n += int(got)
-			if int(got) < mostAtOnce || n == len(p) {
+			if int(got) < most || n == len(p) {
 				return n, nil
 			}
 		case syscall.EINTR:
-		default:
+		case syscall.EAGAIN:
 			if n > 0 {
-				return n, nil // the next call meets it again
+				return n, nil
 			}
 			return 0, errno
+		default:
+			return n, errno
 		}
 	}
 }

@@ -45,9 +45,9 @@ func NewReader(conn net.Conn, mem Memory) *Reader {
 	return r
 }
 
-// Read waits for input, borrows memory and reads once. When n is 0 the memory
+// Read waits for input, borrows memory and reads what there is. When n is 0 the memory
 // has been returned, otherwise its first n bytes are filled and it is the
-// caller's. The end of input is io.EOF.
+// caller's, with an error as well. The end of input is io.EOF.
 func (r *Reader) Read() (n int, err error) {
 	if r.raw == nil {
 		return r.plainRead()

@@ -17,7 +17,9 @@ func (r *Reader) tryRead(fd uintptr) bool {
 	buf := r.mem.Lend()
 	n, err := readNow(fd, buf)
 	if n > 0 {
-		r.n = n
+		if r.n = n; err != nil {
+			r.err = os.NewSyscallError("read", err)
+		}
 		return true
 	}
 	r.mem.Return()

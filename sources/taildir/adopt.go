@@ -172,7 +172,7 @@ func (w *follower) breaksOff(f *file, size int64) bool {
 func (w *follower) standIn(c *candidate, f *file, h *os.File) {
 	d, name, group, told, linked := f.dir, filepath.Base(f.path), f.group, f.told, f.linked
 	if linked {
-		w.setLinked(f, false)
+		w.loseName(f)
 		delete(d.names, name)
 	}
 	f.packing, f.left, f.torn = plain, false, noTime
@@ -559,7 +559,7 @@ func (w *follower) reconsider(f *file) {
 // decideAnew forgets f, which is linked, and makes its name a candidate.
 func (w *follower) decideAnew(f *file) {
 	c := candidate{dir: f.dir, name: filepath.Base(f.path), path: f.path, group: f.group, id: f.id}
-	w.setLinked(f, false)
+	w.loseName(f)
 	delete(f.dir.names, c.name)
 	w.forget(f)
 	w.foundName(c.dir, c.name, c.group, f.told)

@@ -18,14 +18,14 @@ type fileID struct{ dev, ino uint64 }
 type file struct {
 	no     int
 	id     fileID
-	origin fileID  // the one that it had before it lost it
-	path   string  // where it was seen last
-	stem   string  // of path
-	named  kinName // what path says of its place in its log
-	class  int     // length of the names among which the indexes have it
-	spots  [2]int  // where they have it there, from 1 on; 0: nowhere
-	was    string  // the path before
-	label  string  // value of the file header: the path that matched
+	origin fileID           // the one that it had before it lost it
+	path   string           // where it was seen last
+	stem   string           // of path
+	named  kinName          // what path says of its place in its log
+	class  int              // length of the names among which the indexes have it
+	spots  [spotsOfFile]int // where they have it there, from 1 on; 0: nowhere
+	was    string           // the path before
+	label  string           // value of the file header: the path that matched
 	group  *group
 	dir    *directory // of path; nil if path is in no group's directory
 

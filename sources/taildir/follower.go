@@ -73,7 +73,7 @@ func newFollower(s *source, out flow.Emitter) (_ *follower, err error) {
 	w := &follower{
 		src: s, log: s.log, out: out, now: time.Now(),
 		files: map[int]*file{}, byID: map[fileID]*file{},
-		byHead: newIndexes[mark](0), byStem: newIndexes[string](1), logs: map[logName]*kin{}, heads: map[int]int{},
+		byHead: newIndexes[mark](spotOfHead), byStem: newIndexes[string](spotOfStem), logs: map[logName]*kin{}, heads: map[int]int{},
 		opened: list.New(), starting: true, complaints: map[string]string{},
 	}
 	defer func() {

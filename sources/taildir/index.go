@@ -22,17 +22,24 @@ type index struct {
 
 // class is the files of an index whose names are of one length.
 type class struct {
-	length int // lost for those that are not where they were
+	length int // unnamed for those that are not where they were
 	files  []*file
 }
 
-// lost is the length of the names of files that are not where they were.
-const lost = 0
+// unnamed is the length of the names of files that are not where they were.
+const unnamed = 0
+
+// The indexes, as places in file.spots.
+const (
+	spotOfHead = iota
+	spotOfStem
+	spotsOfFile
+)
 
 // lengthOf returns the class that f belongs to.
 func lengthOf(f *file) int {
 	if !f.linked {
-		return lost
+		return unnamed
 	}
 	return len(lasting(f.path))
 }
@@ -105,9 +112,9 @@ func (w *follower) classify(f *file) {
 	}
 }
 
-// setLinked says whether f is where its path says.
-func (w *follower) setLinked(f *file, linked bool) {
-	f.linked = linked
+// loseName says that f is not where its path says any more.
+func (w *follower) loseName(f *file) {
+	f.linked = false
 	w.classify(f)
 }
 
@@ -125,7 +132,7 @@ func (x *index) some(shorter int) iter.Seq[*file] {
 		left := mostLooked
 		for _, c := range x.classes {
 			files := c.files
-			if c.length != lost {
+			if c.length != unnamed {
 				if c.length >= shorter {
 					return
 				}

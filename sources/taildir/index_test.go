@@ -13,7 +13,7 @@ import (
 func TestIndexes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := &follower{
-			byHead: newIndexes[mark](0), byStem: newIndexes[string](1),
+			byHead: newIndexes[mark](spotOfHead), byStem: newIndexes[string](spotOfStem),
 			heads: map[int]int{}, logs: map[logName]*kin{}, dirs: []*directory{},
 		}
 		var all []*file
@@ -33,7 +33,7 @@ func TestIndexes(t *testing.T) {
 				w.setHead(f, head())
 				all = append(all, f)
 			case step == 1:
-				w.setLinked(one(), rapid.Bool().Draw(t, "linked"))
+				w.loseName(one())
 			case step == 2:
 				f := one()
 				f.linked = true // as link does
@@ -89,7 +89,7 @@ func same(t *rapid.T, what string, got func(func(*file) bool), all []*file, belo
 
 // TestIndexIsBounded: of very many files those with the shortest names are looked at, and all that have lost theirs.
 func TestIndexIsBounded(t *testing.T) {
-	all := newIndexes[string](0)
+	all := newIndexes[string](spotOfStem)
 	add := func(class, n int) {
 		for range n {
 			all.enter("", &file{class: class})
@@ -97,12 +97,12 @@ func TestIndexIsBounded(t *testing.T) {
 	}
 	add(9, 5*mostLooked)
 	add(7, 3)
-	add(lost, 2*mostLooked)
+	add(unnamed, 2*mostLooked)
 	count := map[int]int{}
 	for f := range all.of[""].some(math.MaxInt) {
 		count[f.class]++
 	}
-	if count[lost] != 2*mostLooked || count[7] != 3 || count[9] != mostLooked-3 {
+	if count[unnamed] != 2*mostLooked || count[7] != 3 || count[9] != mostLooked-3 {
 		t.Errorf("looked at %v", count)
 	}
 }

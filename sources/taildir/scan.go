@@ -352,7 +352,7 @@ func (w *follower) unlink(f *file) {
 		return
 	}
 	w.stirred = true
-	w.setLinked(f, false)
+	w.loseName(f)
 	f.reorder()
 	delete(f.dir.names, filepath.Base(f.path))
 	if !f.dir.trusted() {

@@ -330,7 +330,7 @@ func (w *follower) stillCopy(t *file) bool {
 	}
 	t.twin.remember(place{pos: t.pos, anchor: t.anchor}) // it may have been compressed
 	if t.linked {
-		w.setLinked(t, false)
+		w.loseName(t)
 		delete(t.dir.names, filepath.Base(t.path))
 		w.foundName(t.dir, filepath.Base(t.path), t.group, t.told)
 	}

@@ -76,19 +76,23 @@ func bareReceiver(log string) Program {
 // endless is more lines than are sent while agents are measured by their counters.
 const endless = 1_000_000_000
 
+// peerConns is how many times as many clients there are where they have a core of their own: each waits for its answer, and with a few of them so
+// would the agent, for an eighth of its time.
+const peerConns = 4
+
 // PostsAgainstJava posts to the http sources of Apache Flume and of this agent, with one configuration. Clients are elsewhere as a rule: if apart
 // they have a core of their own, so that the figure is what the agent can take on the others.
 func PostsAgainstJava(s Settings, java JavaFlume, body int, apart bool) Scenario {
 	conf := toNull(httpSource, memoryChannel)
 	name, where := fmt.Sprintf("http-peer-%d", body), "which have the last core to themselves, the agent the others"
-	warm := javaWarmAlone
+	warm, conns := javaWarmAlone, s.Conns*peerConns
 	if !apart {
-		name, where, warm = name+"-shared", "which share the cores with the agent", javaWarm
+		name, where, warm, conns = name+"-shared", "which share the cores with the agent", javaWarm, s.Conns
 	}
 	return Scenario{
 		Name: name,
 		Summary: fmt.Sprintf("%d HTTP connections that post JSON arrays of 100 events with bodies of %d bytes, %s → http source → memory channel → null sink, one configuration for both; Apache Flume 1.11 on Java with %s, measured after %s",
-			s.Conns, body, where, strings.Join(javaMemory, " "), warm),
+			conns, body, where, strings.Join(javaMemory, " "), warm),
 		Apart:    apart,
 		Programs: programs(s, flume(conf, monitoringType, monitoringPort), java.program(conf)),
 		Goals:    []Goal{{Metric: events, Ratio: 5}},
@@ -103,7 +107,8 @@ func PostsAgainstJava(s Settings, java JavaFlume, body int, apart bool) Scenario
 			if err := awaitListening(ctx, r, p); err != nil {
 				return nil, err
 			}
-			load, err := posts(body).start(ctx, r, endless*r.Conns, 0)
+			r.Conns = conns
+			load, err := posts(body).start(ctx, r, endless*conns, 0)
 			if err != nil {
 				return nil, err
 			}
